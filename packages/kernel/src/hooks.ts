@@ -1,0 +1,117 @@
+import type { Address, Backend, CloseReason, Disposer, Endpoint, SessionOutcome, TlsInfo } from './contracts.ts'
+import type { GatewayError } from './errors.ts'
+
+export interface SessionOpenEvent {
+  readonly session: string
+  readonly listener: string
+  readonly client: Address
+}
+
+export interface SessionEndEvent {
+  readonly session: string
+  readonly listener: string
+  readonly protocol: string
+  readonly client: Address
+  /** The key of the last route; undefined when the session was never routed. */
+  readonly key: string | undefined
+  readonly outcome: SessionOutcome
+  readonly reason: CloseReason
+  readonly error: GatewayError | undefined
+  readonly tls: TlsInfo | undefined
+  readonly bytesFromClient: number
+  readonly bytesToClient: number
+  readonly durationMs: number
+}
+
+export interface RouteEndEvent {
+  readonly session: string
+  readonly listener: string
+  readonly protocol: string
+  readonly key: string
+  readonly durationMs: number
+  readonly backend: Backend | undefined
+  readonly error: GatewayError | undefined
+}
+
+export interface WakeEvent {
+  readonly backend: Backend
+  readonly key: string
+}
+
+export interface DialEndEvent {
+  readonly session: string | undefined
+  readonly listener: string
+  readonly protocol: string
+  readonly key: string
+  readonly backend: Backend
+  readonly endpoint: Endpoint
+  readonly durationMs: number
+  readonly error: GatewayError | undefined
+}
+
+export interface RelayStartEvent {
+  readonly session: string
+  readonly listener: string
+  readonly protocol: string
+  readonly key: string
+  readonly backend: Backend
+  readonly endpoint: Endpoint
+  /** From accept to the start of the relay. */
+  readonly setupMs: number
+}
+
+/** Everything that can be observed. Packages add their own by declaration merging; names are `noun:moment`. */
+export interface HookMap {
+  'gateway:open': { readonly listeners: readonly string[] }
+  'gateway:drain': { readonly deadlineMs: number }
+  'gateway:close': Record<never, never>
+  /** A listener of a hook threw, a protocol threw something that is no GatewayError, accepting failed, ... */
+  'gateway:error': { readonly source: string; readonly error: unknown }
+  'session:open': SessionOpenEvent
+  'session:end': SessionEndEvent
+  'route:end': RouteEndEvent
+  'route:purge': { readonly key: string }
+  'wake:start': WakeEvent
+  'wake:end': WakeEvent & { readonly durationMs: number; readonly error: GatewayError | undefined }
+  'dial:end': DialEndEvent
+  'relay:start': RelayStartEvent
+}
+
+export type HookName = keyof HookMap
+export type HookListener<N extends HookName> = (event: HookMap[N]) => void
+
+/** Synchronous and observe-only: a listener that throws becomes a `gateway:error`, never a failed session. */
+export class Hooks {
+  readonly #listeners = new Map<string, ((event: never) => void)[]>()
+
+  on<N extends HookName>(name: N, listener: HookListener<N>): Disposer {
+    // Copy on write: a listener may leave while an event is being delivered.
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener])
+    return () => this.#remove(name, listener)
+  }
+
+  /** False: nobody listens, do not build the payload. */
+  has(name: HookName): boolean {
+    return this.#listeners.has(name)
+  }
+
+  emit<N extends HookName>(name: N, event: HookMap[N]): void {
+    const listeners = this.#listeners.get(name)
+    if (listeners === undefined) return
+    for (const listener of listeners) this.#call(name, listener as HookListener<N>, event)
+  }
+
+  #call<N extends HookName>(name: N, listener: HookListener<N>, event: HookMap[N]): void {
+    try {
+      listener(event)
+    } catch (error) {
+      if (name !== 'gateway:error') this.emit('gateway:error', { source: name, error })
+    }
+  }
+
+  #remove(name: string, listener: (event: never) => void): void {
+    const rest = (this.#listeners.get(name) ?? []).filter((other) => other !== listener)
+    if (rest.length === 0) this.#listeners.delete(name)
+    else this.#listeners.set(name, rest)
+  }
+}

@@ -1,0 +1,4 @@
+export type * from './contracts.ts'
+export * from './errors.ts'
+export { Hooks } from './hooks.ts'
+export type * from './hooks.ts'
