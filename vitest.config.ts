@@ -12,6 +12,8 @@ const config: ViteUserConfig = defineConfig({
       extends: true,
       test: { name: root.split('/').at(-1) ?? root, root, include: ['{src,test}/**/*.test.ts', '*.test.ts'] },
     })),
+    globalSetup: ['tools/test-servers.ts'],
+    reporters: ['default', './tools/skipped-reporter.ts'],
     passWithNoTests: true,
     testTimeout: 20_000,
     hookTimeout: 60_000,

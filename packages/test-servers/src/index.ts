@@ -1,0 +1,1 @@
+export { describeNeeding, hasProgram, type Program, programEnv } from './programs.ts'

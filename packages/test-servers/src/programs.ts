@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process'
+import { describe } from 'vitest'
+
+/** A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs it. */
+export type Program = 'psql' | 'pgbench' | 'curl' | 'wrk' | 'h2load' | 'haproxy' | 'nginx'
+
+// Debian keeps servers where an ordinary user's PATH does not look.
+const path = `${process.env['PATH']}:/usr/local/sbin:/usr/sbin:/sbin`
+
+/** The environment in which every {@link Program} that is installed is found. */
+export const programEnv: NodeJS.ProcessEnv = { ...process.env, PATH: path }
+
+const found = new Map<Program, boolean>()
+
+/** Whether `program` is installed and starts. */
+export function hasProgram(program: Program): boolean {
+  let known = found.get(program)
+  if (known === undefined) found.set(program, (known = look(program)))
+  return known
+}
+
+function look(program: Program): boolean {
+  // psql and pgbench may be Debian's wrapper with nothing behind it, so they are started.
+  const wrapped = program === 'psql' || program === 'pgbench'
+  const [command, ...args] = wrapped ? [program, '--version'] : ['sh', '-c', `command -v ${program}`]
+  return spawnSync(command!, args, { env: programEnv, stdio: 'ignore' }).status === 0
+}
+
+/** `describe`, skipped when a program is missing; the name of the skipped suite then says what would enable it. */
+export function describeNeeding(programs: Program[], name: string, body: () => void): void {
+  const missing = programs.filter((program) => !hasProgram(program))
+  if (missing.length === 0) describe(name, body)
+  else describe.skip(`${name} (needs ${missing.join(', ')}: run tools/install-test-servers.sh as root)`, body)
+}
