@@ -1,0 +1,60 @@
+// The measured span of a load client: a warm-up that is not counted, then the seconds that are.
+#ifndef BENCH_SPAN_H
+#define BENCH_SPAN_H
+
+#include "common.h"
+#include "histogram.h"
+
+static struct histogram latency;
+static uint64_t done_requests, done_bytes, reconnects;
+static int64_t span_start, span_end, counted_from;
+static double cpu_at_start;
+static int counting;
+
+static void span_begin(double warmup_seconds, double seconds) {
+  span_start = now_ns() + (int64_t)(warmup_seconds * 1e9);
+  span_end = span_start + (int64_t)(seconds * 1e9);
+}
+
+static inline void count_request(int64_t started, int64_t now) {
+  done_requests++;
+  histogram_add(&latency, now - started);
+}
+
+static void print_result(void) {
+  int64_t now = now_ns();
+  double cpu = cpu_seconds() - cpu_at_start;
+  printf("{\"requests\":%llu,\"bytes\":%llu,\"seconds\":%.6f,\"cpuSeconds\":%.2f,\"p50Us\":%.1f,\"p99Us\":%.1f,"
+         "\"reconnects\":%llu}\n",
+         (unsigned long long)done_requests, (unsigned long long)done_bytes, (double)(now - counted_from) / 1e9, cpu,
+         histogram_quantile(&latency, 0.5), histogram_quantile(&latency, 0.99), (unsigned long long)reconnects);
+  fflush(stdout);
+}
+
+// Called once per batch of events; true when the span is over.
+static int span_over(void) {
+  int64_t now = now_ns();
+  if (!counting && now >= span_start) {
+    counting = 1;
+    done_requests = done_bytes = reconnects = 0;
+    histogram_reset(&latency);
+    counted_from = now;
+    cpu_at_start = cpu_seconds();
+  }
+  return now >= span_end;
+}
+
+// A connection that got nothing during the whole span is stuck, however well the others did.
+static void check_progress(int index, int64_t waiting_since) {
+  if (waiting_since < counted_from) fail("connection %d: no answer during the whole measured span", index);
+}
+
+// Holds idle connections until the harness has read the memory: tells the count, then waits for a line on stdin.
+static void tell_open_and_wait(int open) {
+  char line[16];
+  printf("{\"open\":%d}\n", open);
+  fflush(stdout);
+  if (read(STDIN_FILENO, line, sizeof line) <= 0) exit(0);
+}
+
+#endif
