@@ -4,7 +4,7 @@
 #   tools/install-test-servers.sh --check   only say what is missing
 set -u
 
-programs=(psql pgbench curl wrk h2load haproxy nginx)
+programs=(psql pgbench curl openssl redis-server wrk h2load haproxy nginx)
 
 package_of() {
   case "$1" in

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { describe } from 'vitest'
 
 /** A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs it. */
-export type Program = 'psql' | 'pgbench' | 'curl' | 'wrk' | 'h2load' | 'haproxy' | 'nginx'
+export type Program = 'psql' | 'pgbench' | 'curl' | 'openssl' | 'redis-server' | 'wrk' | 'h2load' | 'haproxy' | 'nginx'
 
 // Debian keeps servers where an ordinary user's PATH does not look.
 const path = `${process.env['PATH']}:/usr/local/sbin:/usr/sbin:/sbin`
@@ -22,8 +22,8 @@ export function hasProgram(program: Program): boolean {
 function look(program: Program): boolean {
   // psql and pgbench may be Debian's wrapper with nothing behind it, so they are started.
   const wrapped = program === 'psql' || program === 'pgbench'
-  const [command, ...args] = wrapped ? [program, '--version'] : ['sh', '-c', `command -v ${program}`]
-  return spawnSync(command!, args, { env: programEnv, stdio: 'ignore' }).status === 0
+  const probe = wrapped ? `${program} --version` : `command -v ${program}`
+  return spawnSync('sh', ['-c', probe], { env: programEnv, stdio: 'ignore' }).status === 0
 }
 
 /** `describe`, skipped when a program is missing; the name of the skipped suite then says what would enable it. */
