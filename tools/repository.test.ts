@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { files, published, readManifest, root } from './workspace.ts'
+import { files, published, root } from './workspace.ts'
 
 const text = (path: string): string => readFileSync(root + path, 'utf8')
 
