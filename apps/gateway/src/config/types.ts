@@ -1,0 +1,120 @@
+import type {
+  GuardOptions,
+  Layer,
+  ListenerLimits,
+  ListenerOptions,
+  Protocol,
+  Relay,
+  ResolveFunction,
+  Resolver,
+  ResolutionRecord,
+  TlsMode,
+} from '@proxy/kernel'
+import type { CacheOptions, ColdStartOptions, LimitsOptions, RetryOptions } from '@proxy/kernel/layers'
+import type { HttpOptions } from '@proxy/http'
+import type { PostgresOptions } from '@proxy/postgres'
+import type { TcpOptions } from '@proxy/tcp'
+
+/** What `gateway.config.*` holds. Everything but `listeners` and `resolver` has a default. */
+export interface GatewayConfig {
+  readonly listeners: readonly ListenerConfig[]
+  readonly resolver: ResolverConfig
+  /** Own policies, outside of those that are configured below. */
+  readonly layers?: readonly Layer[] | undefined
+  /** Relays to try ahead of the stream relay. */
+  readonly relays?: readonly Relay[] | undefined
+  /** Remember what the resolver answered. Default on; false asks it for every connection. */
+  readonly cache?: CacheOptions | boolean | undefined
+  /** Wake backends that the resolver says are asleep. Default on. */
+  readonly coldStart?: ColdStartOptions | boolean | undefined
+  /** Limits for each tenant. Default off. */
+  readonly limits?: LimitsOptions | false | undefined
+  /** Try other endpoints of a backend before any byte was sent. Default on. */
+  readonly retry?: RetryOptions | boolean | undefined
+  /** The SSRF guard. Default on, nothing allowed; false dials whatever the resolver says. */
+  readonly guard?: GuardOptions | boolean | undefined
+  /** Default 5,000 ms. */
+  readonly connectTimeoutMs?: number | undefined
+  /** Default on, 127.0.0.1:9901. */
+  readonly admin?: AdminConfig | boolean | undefined
+  /** Worker processes that share the listeners. Default `auto`: one per CPU. */
+  readonly workers?: number | 'auto' | undefined
+  readonly log?: LogConfig | undefined
+  readonly drain?: DrainConfig | undefined
+}
+
+export interface ListenerConfig {
+  /** `host:port`, `[v6]:port`, `:port` (every IPv4 address) or a port number. */
+  readonly address: string | number
+  /** A name (`http`, `postgres`, or one of the registry, routed by `tcp`), a protocol, or several that share the port. */
+  readonly protocol: string | Protocol | readonly (string | Protocol)[]
+  /** Of the protocol, when that is given by its name. */
+  readonly options?: ProtocolOptions | undefined
+  readonly name?: string | undefined
+  readonly tls?: TlsConfig | undefined
+  readonly limits?: ListenerLimits | undefined
+  readonly proxyProtocol?: ListenerOptions['proxyProtocol']
+  /** In milliseconds; 0 = never. Default 0. */
+  readonly idleTimeoutMs?: number | undefined
+  readonly backlog?: number | undefined
+  /** Bind with SO_REUSEPORT, so that another instance may share the address (a rolling upgrade). Default false. */
+  readonly reusePort?: boolean | undefined
+}
+
+export type ProtocolOptions = HttpOptions | PostgresOptions | TcpOptions
+
+/** PEM texts or paths of PEM files. */
+export interface CertificateConfig {
+  readonly cert: string
+  readonly key: string
+  /** Authorities of client certificates. */
+  readonly ca?: string | undefined
+  readonly requireClientCert?: boolean | undefined
+}
+
+export interface TlsConfig extends Partial<CertificateConfig> {
+  readonly mode?: TlsMode | undefined
+  /** `negotiated` only: refuse clients that go on without TLS. Default false. */
+  readonly required?: boolean | undefined
+  /** Certificates by server name: `db.example.com`, `*.example.com`. */
+  readonly names?: Readonly<Record<string, CertificateConfig>> | undefined
+  /** Default `TLSv1.2`. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
+}
+
+/**
+ * A resolver, a function, the path of a module whose default export is one of these, or a declaration:
+ * `{ static: { key: 'host:port' } }`, `{ fixed: 'host:port' }`.
+ */
+export type ResolverConfig = string | Resolver | ResolveFunction | StaticResolverConfig | FixedResolverConfig
+
+export interface StaticResolverConfig {
+  readonly static: Readonly<Record<string, string | ResolutionRecord>>
+}
+
+export interface FixedResolverConfig {
+  readonly fixed: string | ResolutionRecord
+}
+
+export interface AdminConfig {
+  /** `host:port` or a port of 127.0.0.1. Default `127.0.0.1:9901`. */
+  readonly address?: string | number | undefined
+  /** Tenants that have series of their own in /metrics; the others are counted together. Default 200. */
+  readonly maxTenants?: number | undefined
+}
+
+export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+
+export interface LogConfig {
+  /** Default `info`. One line per session at `debug`. */
+  readonly level?: LogLevel | undefined
+  /** For people instead of machines. Default: when the output is a terminal. */
+  readonly pretty?: boolean | undefined
+}
+
+export interface DrainConfig {
+  /** Go on accepting for so long after /readyz says 503. Default 0 ms. */
+  readonly delayMs?: number | undefined
+  /** Sessions that are left after this are ended. Default 30,000 ms. */
+  readonly deadlineMs?: number | undefined
+}
