@@ -8,7 +8,7 @@ export interface Manifest {
   name: string
   version: string
   private?: boolean
-  exports?: Record<string, string | { types: string }>
+  exports?: Record<string, string | { types: string; default: string }>
   dependencies?: Record<string, string>
   devDependencies?: Record<string, string>
   peerDependencies?: Record<string, string>

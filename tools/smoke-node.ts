@@ -1,0 +1,52 @@
+// Runs the built packages on the Node that runs this file: `npx --yes node@22.19.0 tools/smoke-node.ts`.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { http } from '@proxy/http'
+import { Gateway } from '@proxy/kernel'
+import { published, root } from './workspace.ts'
+
+async function everyEntryLoads(): Promise<void> {
+  for (const { folder, manifest } of published()) {
+    for (const target of Object.values(manifest.exports ?? {})) {
+      if (typeof target === 'string') continue
+      const exported = (await import(`${root}${folder}/${target.default}`)) as object
+      assert.ok(Object.keys(exported).length > 0, `${folder} ${target.default} exports nothing`)
+    }
+  }
+}
+
+async function aRequestIsRouted(): Promise<void> {
+  const backend = createServer((request, response) => response.end(`hello ${request.headers.host}`)).listen(
+    0,
+    '127.0.0.1',
+  )
+  await once(backend, 'listening')
+  const gateway = new Gateway({
+    listeners: [{ address: '127.0.0.1:0', protocol: http() }],
+    resolver: () => `127.0.0.1:${(backend.address() as AddressInfo).port}`,
+    guard: { allow: ['127.0.0.0/8'] },
+  })
+  await gateway.open()
+  const address = `127.0.0.1:${gateway.addresses[0]?.port}`
+  const response = await fetch(`http://${address}/`, { headers: { connection: 'close' } })
+  assert.equal(response.status, 200)
+  assert.equal(await response.text(), `hello ${address}`)
+  await gateway.drain()
+  backend.close()
+}
+
+function theCommandStarts(): void {
+  const { status, stdout } = spawnSync(process.execPath, [`${root}apps/gateway/dist/main.js`, '--help'], {
+    encoding: 'utf8',
+  })
+  assert.equal(status, 0)
+  assert.match(stdout, /gateway check/)
+}
+
+await everyEntryLoads()
+await aRequestIsRouted()
+theCommandStarts()
+console.log(`The packages work on Node ${process.version}.`)
