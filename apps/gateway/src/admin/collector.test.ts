@@ -1,0 +1,68 @@
+import { Hooks, type HookMap } from '@proxy/kernel'
+import { describe, expect, it } from 'vitest'
+import { Collector } from './collector.ts'
+import { prometheusText } from './prometheus.ts'
+
+const route = (key: string): HookMap['route:end'] => ({
+  session: 's',
+  listener: 'http',
+  protocol: 'http',
+  key,
+  durationMs: 1,
+  backend: undefined,
+  error: undefined,
+})
+
+const end = (key: string): HookMap['session:end'] => ({
+  session: 's',
+  listener: 'http',
+  protocol: 'http',
+  client: { host: '127.0.0.1', port: 1 },
+  key,
+  outcome: 'relayed',
+  reason: 'client',
+  error: undefined,
+  tls: undefined,
+  bytesFromClient: 5,
+  bytesToClient: 7,
+  durationMs: 1,
+})
+
+describe('Collector', () => {
+  it('counts by listener, outcome and reason', () => {
+    const hooks = new Hooks()
+    const collector = new Collector(10)
+    collector.setup({ hooks })
+    hooks.emit('route:end', route('alpha'))
+    hooks.emit('session:end', end('alpha'))
+    const text = prometheusText(collector.snapshot().samples)
+    expect(text).toContain('proxy_sessions_total{listener="http",protocol="http",outcome="relayed",reason="client"} 1')
+    expect(text).toContain('proxy_session_bytes_total{listener="http",direction="to_client"} 7')
+    expect(collector.snapshot().tenants['alpha']).toEqual({ routes: 1, sessions: 1, bytesFromClient: 5, bytesToClient: 7 })
+  })
+
+  it('gives so many tenants a row of their own, and the others one together', () => {
+    const hooks = new Hooks()
+    const collector = new Collector(3)
+    collector.setup({ hooks })
+    for (let i = 0; i < 1_000; i++) hooks.emit('route:end', route(`t${i}`))
+    const { tenants } = collector.snapshot()
+    expect(Object.keys(tenants)).toEqual(['t0', 't1', 't2', '__other__'])
+    expect(tenants['__other__']?.routes).toBe(997)
+  })
+
+  it('keeps no row for a name that led nowhere', () => {
+    const hooks = new Hooks()
+    const collector = new Collector(3)
+    collector.setup({ hooks })
+    hooks.emit('session:end', end('invented'))
+    expect(collector.snapshot().tenants).toEqual({})
+  })
+
+  it('stops counting when it is undone', () => {
+    const hooks = new Hooks()
+    const collector = new Collector(3)
+    collector.setup({ hooks })()
+    expect(hooks.has('session:end')).toBe(false)
+  })
+})

@@ -1,0 +1,71 @@
+import type { Disposer, HookMap, Hooks, Layer, LayerContext } from '@proxy/kernel'
+import { SampleStore, type Samples } from './samples.ts'
+import { type TenantStats, TenantTable } from './tenant-table.ts'
+
+export interface CollectedStats {
+  readonly samples: Samples
+  readonly tenants: Record<string, TenantStats>
+}
+
+const none: readonly string[] = []
+
+/** Counts what the hooks say: a layer that only observes. It outlives reloads, so its counters never go back. */
+export class Collector implements Layer {
+  readonly name = 'stats'
+  readonly #store = new SampleStore()
+  readonly #tenants: TenantTable
+
+  constructor(maxTenants: number) {
+    this.#tenants = new TenantTable(maxTenants)
+  }
+
+  setup({ hooks }: Pick<LayerContext, 'hooks'>): Disposer {
+    const disposers = this.#observe(hooks)
+    return () => {
+      for (const dispose of disposers) dispose()
+    }
+  }
+
+  snapshot(): CollectedStats {
+    return { samples: this.#store.snapshot(), tenants: this.#tenants.snapshot() }
+  }
+
+  #observe(hooks: Hooks): Disposer[] {
+    return [
+      hooks.on('session:end', (event) => this.#sessionEnd(event)),
+      hooks.on('relay:start', (event) => this.#store.observe('setupSeconds', [event.listener], event.setupMs)),
+      hooks.on('route:end', (event) => this.#routeEnd(event)),
+      hooks.on('wake:start', () => this.#store.add('wakesInFlight', none)),
+      hooks.on('wake:end', (event) => this.#wakeEnd(event)),
+      hooks.on('dial:end', (event) => this.#dialEnd(event)),
+      hooks.on('gateway:error', (event) => this.#store.add('errors', [event.source])),
+    ]
+  }
+
+  #sessionEnd(event: HookMap['session:end']): void {
+    const { listener, error } = event
+    this.#store.add('sessions', [listener, event.protocol, event.outcome, event.reason])
+    this.#store.add('sessionBytes', [listener, 'from_client'], event.bytesFromClient)
+    this.#store.add('sessionBytes', [listener, 'to_client'], event.bytesToClient)
+    this.#store.observe('sessionSeconds', [listener], event.durationMs)
+    if (error !== undefined) this.#store.add('sessionErrors', [listener, error.code, error.origin])
+    if (event.key !== undefined) this.#tenants.session(event.key, event.bytesFromClient, event.bytesToClient)
+  }
+
+  #routeEnd(event: HookMap['route:end']): void {
+    this.#store.add('routes', [event.listener, event.error?.code ?? 'ok'])
+    this.#store.observe('routeSeconds', [event.listener], event.durationMs)
+    if (event.error === undefined) this.#tenants.route(event.key)
+  }
+
+  #wakeEnd(event: HookMap['wake:end']): void {
+    this.#store.add('wakesInFlight', none, -1)
+    this.#store.add('wakes', [event.error?.code ?? 'ok'])
+    this.#store.observe('wakeSeconds', none, event.durationMs)
+  }
+
+  #dialEnd(event: HookMap['dial:end']): void {
+    this.#store.add('dials', [event.listener, event.error?.code ?? 'ok'])
+    this.#store.observe('dialSeconds', [event.listener], event.durationMs)
+  }
+}
