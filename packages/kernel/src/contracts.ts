@@ -146,7 +146,9 @@ export interface DialRequest {
   /** Id of the session this is for; undefined for what the gateway dials on its own account (cancel, probes). */
   readonly session: string | undefined
   readonly key: string
+  /** Both ends of the client's connection, for the PROXY protocol header. */
   readonly client: Address | undefined
+  readonly local: Address | undefined
 }
 
 /** Connects to the endpoint, PROXY header and implicit TLS included. Rejects with a `GatewayError` of origin backend. */
@@ -319,6 +321,11 @@ export interface ProtocolContext {
   readonly hooks: Hooks
   readonly clock: Clock
   readonly peers: Peers
+  /**
+   * State that every instance of a protocol in this gateway shares under a name, made on first use. It outlives a
+   * reload, so that new instances still know the sessions of the old ones.
+   */
+  shared<T>(name: string, make: () => T): T
   /** Dials outside any session (a cancel request, a probe), through the same layers. The caller owns the upstream. */
   dial(backend: Backend, key: string, signal: AbortSignal): Promise<Upstream>
 }
@@ -383,8 +390,6 @@ export interface RelayRequest {
   readonly backendUnread: Buffer
   readonly options: RelayOptions
   readonly clock: Clock
-  /** Aborted: close both ends at once. */
-  readonly signal: AbortSignal
 }
 
 export interface RelayResult {
@@ -403,6 +408,8 @@ export interface RelayFlight {
   readonly done: Promise<RelayResult>
   /** The gateway drains: end as soon as `quiet` allows it. */
   drain(): void
+  /** Ends now: `goodbye` is sent when the reason is `drain`; both links are closed. */
+  abort(reason: CloseReason): void
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -565,7 +572,7 @@ export interface ListenerLimits {
   readonly maxConnections?: number | undefined
   /** New connections a second, averaged over a second with a burst of as many. Default: no limit. */
   readonly maxConnectionRate?: number | undefined
-  /** From accept (or the last answer of a protocol that speaks first) to the relay. Default 10,000 ms. */
+  /** From accept to the relay, time spent on resolving, waking and dialling not counted. Default 10,000 ms. */
   readonly handshakeTimeoutMs?: number | undefined
   /** Bytes a channel may hold before routing. Default 65,536. */
   readonly maxHandshakeBytes?: number | undefined

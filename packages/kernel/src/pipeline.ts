@@ -1,0 +1,128 @@
+import { backend as toBackend } from './backend.ts'
+import type {
+  Address,
+  Backend,
+  BackendTlsProvider,
+  Clock,
+  Dial,
+  Dialled,
+  DialRequest,
+  Disposer,
+  Layer,
+  Link,
+  Relay,
+  Resolution,
+  Resolve,
+  Resolver,
+  Transport,
+} from './contracts.ts'
+import { GatewayError } from './errors.ts'
+import type { Hooks } from './hooks.ts'
+import { isPromise } from './promise.ts'
+import { encodeProxyHeader } from './proxy-protocol.ts'
+
+/** What one generation of a gateway's configuration routes and dials with. A reload makes a new one. */
+export interface PipelineParts {
+  readonly resolver: Resolver
+  /** Outermost first. */
+  readonly layers: readonly Layer[]
+  readonly relays: readonly Relay[]
+  readonly transport: Transport
+  readonly backendTls: BackendTlsProvider | undefined
+  readonly hooks: Hooks
+  readonly clock: Clock
+  readonly connectTimeoutMs: number
+  listening(): readonly Address[]
+}
+
+/** Resolver, layers, dial and relays, composed. */
+export class Pipeline {
+  readonly parts: PipelineParts
+  readonly resolve: Resolve
+  readonly dial: Dial
+  readonly #disposers: Disposer[] = []
+
+  constructor(parts: PipelineParts) {
+    this.parts = parts
+    const context = { ...parts, listening: () => parts.listening() }
+    for (const layer of parts.layers) {
+      const disposer = layer.setup?.(context)
+      if (disposer !== undefined) this.#disposers.push(disposer)
+    }
+    this.resolve = compose<Resolve>(parts.layers, 'resolve', baseResolve(parts.resolver))
+    this.dial = compose<Dial>(parts.layers, 'dial', (request, signal) => baseDial(parts, request, signal))
+  }
+
+  close(): void {
+    for (const dispose of this.#disposers.splice(0).reverse()) dispose()
+  }
+}
+
+function compose<F>(layers: readonly Layer[], verb: 'resolve' | 'dial', base: F): F {
+  return layers.reduceRight((next, layer) => {
+    const wrap = layer[verb] as ((next: F) => F) | undefined
+    return wrap === undefined ? next : wrap.call(layer, next)
+  }, base)
+}
+
+function baseResolve(resolver: Resolver): Resolve {
+  return (request, signal) => {
+    let answer: Resolution | Promise<Resolution>
+    try {
+      answer = resolver.resolve(request, signal)
+    } catch (error) {
+      throw GatewayError.from(error, 'PROXY_RESOLVE_INTERNAL')
+    }
+    return isPromise(answer) ? answer.then(toBackend).catch(rethrow) : toBackend(answer)
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw GatewayError.from(error, 'PROXY_RESOLVE_INTERNAL')
+}
+
+async function baseDial(parts: PipelineParts, request: DialRequest, signal: AbortSignal): Promise<Dialled> {
+  const startedAt = parts.clock.now()
+  let error: GatewayError | undefined
+  try {
+    return await connect(parts, request, signal)
+  } catch (cause) {
+    error = GatewayError.from(cause, 'PROXY_DIAL_UNREACHABLE')
+    throw error
+  } finally {
+    if (parts.hooks.has('dial:end')) {
+      const { session, listener, protocol, key, backend, endpoint } = request
+      const durationMs = parts.clock.now() - startedAt
+      parts.hooks.emit('dial:end', { session, listener, protocol, key, backend, endpoint, durationMs, error })
+    }
+  }
+}
+
+async function connect(parts: PipelineParts, request: DialRequest, signal: AbortSignal): Promise<Dialled> {
+  const { backend, endpoint } = request
+  const port = endpoint.port ?? request.defaultPort
+  if (port === undefined) {
+    throw new GatewayError('PROXY_RESOLVE_INTERNAL', { cause: new Error('the endpoint names no port') })
+  }
+  const target = { host: request.address ?? endpoint.host, port, timeoutMs: request.connectTimeoutMs }
+  const link = await parts.transport.connect(target, signal)
+  if (backend.proxyProtocol !== 0) link.write(encodeProxyHeader(backend.proxyProtocol, request.client, request.local))
+  if (backend.tls?.mode !== 'implicit') return { link, endpoint, tls: undefined }
+  return secureLink(parts, backend, request, link, signal)
+}
+
+async function secureLink(
+  parts: PipelineParts,
+  backend: Backend,
+  { endpoint }: DialRequest,
+  link: Link,
+  signal: AbortSignal,
+): Promise<Dialled> {
+  if (parts.backendTls === undefined || backend.tls === undefined) {
+    link.destroy()
+    throw new GatewayError('PROXY_TLS_UNAVAILABLE')
+  }
+  const request = { unread: Buffer.alloc(0), alpn: [], signal }
+  const secured = await parts.backendTls.secure(link, backend.tls, endpoint.host, request)
+  return { link: secured.link, endpoint, tls: secured.tls }
+}

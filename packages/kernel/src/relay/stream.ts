@@ -1,0 +1,161 @@
+import type { CloseReason, Link, LinkHandler, Relay, RelayFlight, RelayRequest, RelayResult } from '../contracts.ts'
+import { type Idler, sweepWhile } from './idle-sweep.ts'
+
+const tailLength = 16
+/** While draining: how long both ends must be silent before a quiet session is cut. */
+const quietMs = 1_000
+
+/**
+ * Both directions of one relayed session, and the handler of both links. Backpressure: a write that returns false
+ * pauses the other end until `onDrain`. A FIN is passed on as a FIN, a reset as a reset.
+ */
+class StreamFlight implements RelayFlight, LinkHandler, Idler {
+  readonly done: Promise<RelayResult>
+  readonly #request: RelayRequest
+  #resolve!: (result: RelayResult) => void
+  #reason: CloseReason | undefined = undefined
+  #error: Error | undefined = undefined
+  #draining = false
+  #aborting = false
+  #clientSpokeLast = true
+  #tail: Buffer | undefined = undefined
+  #moved = 0
+  #movedAt = 0
+  #unsweep: (() => void) | undefined = undefined
+
+  constructor(request: RelayRequest) {
+    this.#request = request
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+    this.#start()
+  }
+
+  onData(link: Link, bytes: Buffer): void {
+    if (this.#aborting) return
+    if (this.#request.options.quiet !== undefined) this.#note(link, bytes)
+    if (!this.#peerOf(link).write(bytes)) link.pause()
+  }
+
+  onDrain(link: Link): void {
+    this.#peerOf(link).resume()
+  }
+
+  onEnd(link: Link): void {
+    if (this.#aborting) return link.destroy()
+    this.#reason ??= link === this.#request.client ? 'client' : 'backend'
+    this.#peerOf(link).end()
+  }
+
+  onClose(link: Link, error: Error | undefined): void {
+    const peer = this.#peerOf(link)
+    const ofClient = link === this.#request.client
+    if (error !== undefined) {
+      this.#reason ??= ofClient ? 'client_reset' : 'backend_reset'
+      this.#error ??= error
+    }
+    this.#reason ??= ofClient ? 'client' : 'backend'
+    if (peer.closed) this.#finish()
+    else if (!this.#aborting && (error !== undefined || !link.ended)) peer.destroy(error !== undefined)
+  }
+
+  drain(): void {
+    this.#draining = true
+    this.#watch()
+  }
+
+  /**
+   * The goodbye needs its time: closing on bytes that the client still sends would reset it away. They are dropped
+   * until the client's FIN; the session ends a client that sends none.
+   */
+  abort(reason: CloseReason): void {
+    if (this.#aborting) return
+    const { client, backend, options } = this.#request
+    this.#aborting = true
+    this.#reason ??= reason
+    backend.destroy()
+    if (reason === 'drain' && options.goodbye !== undefined) client.write(options.goodbye)
+    client.end()
+    client.resume()
+  }
+
+  sweep(now: number): boolean {
+    const { client, backend, options } = this.#request
+    const moved = client.bytesRead + backend.bytesRead
+    if (moved !== this.#moved) {
+      this.#moved = moved
+      this.#movedAt = now
+      return true
+    }
+    const silentMs = now - this.#movedAt
+    const idleMs = options.idleTimeoutMs ?? 0
+    if (idleMs > 0 && silentMs >= idleMs) this.#cut('idle_timeout')
+    else if (this.#draining && silentMs >= quietMs && this.#isQuiet()) this.abort('drain')
+    else return true
+    return false
+  }
+
+  #start(): void {
+    const { client, backend, clientUnread, backendUnread, options, clock } = this.#request
+    client.attach(this)
+    backend.attach(this)
+    if ((options.idleTimeoutMs ?? 0) > 0) this.#watch()
+    else this.#movedAt = clock.now()
+    if (clientUnread.length > 0) this.#forward(client, clientUnread)
+    if (backendUnread.length > 0) this.#forward(backend, backendUnread)
+    this.#open(client, backend)
+    this.#open(backend, client)
+  }
+
+  #forward(from: Link, bytes: Buffer): void {
+    if (this.#request.options.quiet !== undefined) this.#note(from, bytes)
+    this.#peerOf(from).write(bytes)
+  }
+
+  /** What happened before the relay was attached is made up for. */
+  #open(link: Link, peer: Link): void {
+    if (link.closed) queueMicrotask(() => this.onClose(link, undefined))
+    else if (link.ended) this.onEnd(link)
+    else if (peer.writable) link.resume()
+  }
+
+  #watch(): void {
+    const { clock } = this.#request
+    this.#movedAt = clock.now()
+    this.#unsweep ??= sweepWhile(clock, this)
+  }
+
+  #note(link: Link, bytes: Buffer): void {
+    this.#clientSpokeLast = link === this.#request.client
+    if (this.#clientSpokeLast) return
+    const tail = (this.#tail ??= Buffer.alloc(tailLength))
+    const keep = Math.min(bytes.length, tailLength)
+    if (keep < tailLength) tail.copyWithin(0, keep)
+    bytes.copy(tail, tailLength - keep, bytes.length - keep)
+  }
+
+  #isQuiet(): boolean {
+    const { quiet } = this.#request.options
+    return quiet !== undefined && this.#tail !== undefined && !this.#clientSpokeLast && quiet(this.#tail)
+  }
+
+  #cut(reason: CloseReason): void {
+    this.#reason ??= reason
+    this.#request.client.destroy()
+    this.#request.backend.destroy()
+  }
+
+  #peerOf(link: Link): Link {
+    return link === this.#request.client ? this.#request.backend : this.#request.client
+  }
+
+  #finish(): void {
+    this.#unsweep?.()
+    this.#resolve({ reason: this.#reason ?? 'done', error: this.#error })
+  }
+}
+
+/** The relay that is always there: pure TypeScript over any pair of links. */
+export function streamRelay(): Relay {
+  return { name: 'stream', start: (request) => new StreamFlight(request) }
+}

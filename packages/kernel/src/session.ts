@@ -1,0 +1,386 @@
+import { type ChannelOwner, type ChannelTls, LinkChannel } from './channel.ts'
+import type {
+  Address,
+  Backend,
+  Disposer,
+  Link,
+  ListenerTls,
+  Protocol,
+  RelayFlight,
+  RelayOptions,
+  RelayRequest,
+  RelayResult,
+  Session,
+  TlsMode,
+  Upstream,
+} from './contracts.ts'
+import { type Ending, endingOfError, endingOfServe } from './ending.ts'
+import { GatewayError } from './errors.ts'
+import { farewell, lingerMs } from './farewell.ts'
+import type { Generation, ListenerSetup } from './generation.ts'
+import { isPromise, unlessAborted } from './promise.ts'
+import { chooseProtocol, readProxyHeader } from './prologue.ts'
+import { Residency } from './residency.ts'
+import { UpstreamChannel } from './upstream.ts'
+
+const NO_ATTRIBUTES: Readonly<Record<string, string>> = Object.freeze({})
+
+/** The listener, as its sessions see it. */
+export interface SessionHost {
+  /** The handshake deadline no longer applies: the session relays, or its protocol took the link over. */
+  settled(session: GatewaySession): void
+  ended(session: GatewaySession): void
+}
+
+/** One client connection. Everything that it opens is closed by the time of its `session:end`. */
+export class GatewaySession implements Session, ChannelOwner {
+  readonly id: string
+  readonly client: LinkChannel
+  readonly startedAt: number
+  readonly #host: SessionHost
+  readonly #setup: ListenerSetup
+  readonly #residency: Residency
+  #plugin: Protocol
+  #local: Address
+  #draining = false
+  #controller: AbortController | undefined = undefined
+  #aborted: GatewayError | undefined = undefined
+  #cancelEnforcement: Disposer | undefined = undefined
+  #key: string | undefined = undefined
+  #upstreams: Set<UpstreamChannel> | undefined = undefined
+  #flight: RelayFlight | undefined = undefined
+  #relayed: RelayResult | undefined = undefined
+  #ending: Ending | undefined = undefined
+  /** Resolving, waking and dialling stop the handshake clock; while they run this is when they began. */
+  #routingSince: number | undefined = undefined
+  #routings = 0
+  #deadlineAt: number
+
+  constructor(id: string, link: Link, setup: ListenerSetup, host: SessionHost) {
+    const { clock } = setup.generation.pipeline.parts
+    this.id = id
+    this.#host = host
+    this.#setup = setup
+    this.#plugin = setup.protocols[0] as Protocol
+    this.#local = link.local
+    this.startedAt = clock.now()
+    this.#deadlineAt = this.startedAt + setup.limits.handshakeTimeoutMs
+    this.#residency = new Residency(setup.generation.pipeline.parts.resolver)
+    this.client = new LinkChannel(
+      link,
+      this,
+      setup.limits.maxHandshakeBytes,
+      'PROXY_CLIENT_GONE',
+      setup.tls && serverTls(setup.tls, () => this.#plugin),
+    )
+  }
+
+  get listener(): string {
+    return this.#setup.name
+  }
+
+  get protocol(): string {
+    return this.#plugin.name
+  }
+
+  get local(): Address {
+    return this.#local
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  get tlsMode(): TlsMode {
+    return this.#setup.tls?.mode ?? 'off'
+  }
+
+  get tlsRequired(): boolean {
+    return this.#setup.tls?.required ?? false
+  }
+
+  get generation(): Generation {
+    return this.#setup.generation
+  }
+
+  get key(): string | undefined {
+    return this.#key
+  }
+
+  get ending(): Ending | undefined {
+    return this.#ending
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted)
+    }
+    return this.#controller.signal
+  }
+
+  /** Serves the connection to its end. Never rejects. */
+  async run(): Promise<void> {
+    try {
+      if (this.#setup.hasPrologue) await this.#prologue()
+      await this.#plugin.serve(this)
+      this.#conclude(endingOfServe(this.#key !== undefined, this.#relayed))
+    } catch (cause) {
+      this.#fail(this.#causeOf(cause))
+    }
+  }
+
+  /** Ends a session that was never begun, with the protocol's own error. */
+  refuse(error: GatewayError): void {
+    this.#fail(error)
+  }
+
+  resolve(key: string, attributes: Readonly<Record<string, string>> = NO_ATTRIBUTES): Backend | Promise<Backend> {
+    const { hooks, clock } = this.#parts
+    const startedAt = hooks.has('route:end') ? clock.now() : 0
+    this.#key = key
+    let answer: Backend | Promise<Backend>
+    try {
+      answer = this.#setup.generation.pipeline.resolve(this.#routeRequest(key, attributes), this.signal)
+    } catch (cause) {
+      throw this.#unrouted(key, startedAt, cause)
+    }
+    if (isPromise(answer)) return this.#resolveLater(answer, key, startedAt)
+    this.#routed(key, startedAt, answer)
+    return answer
+  }
+
+  async dial(backend: Backend, key: string = this.#key ?? ''): Promise<Upstream> {
+    const { pipeline } = this.#setup.generation
+    this.#beginRouting()
+    try {
+      const dialled = await pipeline.dial(this.#dialRequest(backend, key), this.signal)
+      const { backendTls } = pipeline.parts
+      const { maxHandshakeBytes } = this.#setup.limits
+      const upstream = new UpstreamChannel(dialled, this, maxHandshakeBytes, key, backend, backendTls)
+      if (this.#ending !== undefined || this.#aborted !== undefined) {
+        upstream.destroy()
+        throw this.#aborted ?? new GatewayError('PROXY_CLIENT_GONE')
+      }
+      this.#upstreams ??= new Set()
+      this.#upstreams.add(upstream)
+      return upstream
+    } finally {
+      this.#endRouting()
+    }
+  }
+
+  async route(key: string, attributes?: Readonly<Record<string, string>>): Promise<Upstream> {
+    const backend = this.resolve(key, attributes)
+    return this.dial(isPromise(backend) ? await backend : backend, key)
+  }
+
+  async relay(upstream: Upstream, options: RelayOptions = {}): Promise<RelayResult> {
+    if (this.#flight !== undefined || this.#ending !== undefined) throw new GatewayError('PROXY_INTERNAL')
+    const client = this.client.detach()
+    const backend = upstream.detach()
+    this.#upstreams?.delete(upstream as UpstreamChannel)
+    this.#host.settled(this)
+    const idleTimeoutMs = options.idleTimeoutMs ?? this.#setup.idleTimeoutMs
+    this.#flight = this.#startRelay({
+      client: client.link,
+      backend: backend.link,
+      clientUnread: client.unread,
+      backendUnread: backend.unread,
+      options: idleTimeoutMs === options.idleTimeoutMs ? options : { ...options, idleTimeoutMs },
+      clock: this.#parts.clock,
+    })
+    this.#announceRelay(upstream)
+    if (this.#draining) this.#flight.drain()
+    if (this.#aborted !== undefined) this.#flight.abort(endingOfError(this.#aborted).reason)
+    this.#relayed = await this.#flight.done
+    return this.#relayed
+  }
+
+  /** Finish soon: no new work, no answer lost. */
+  drain(): void {
+    if (this.#draining) return
+    this.#draining = true
+    if (this.#flight !== undefined) this.#flight.drain()
+    else this.#plugin.drain?.(this)
+  }
+
+  /** The listener's configuration was replaced: leave when that costs nothing. A relay just goes on. */
+  retire(): void {
+    if (this.#flight === undefined) this.#plugin.drain?.(this)
+  }
+
+  /** Ends now. What has not ended by itself a moment later is closed. */
+  kill(error: GatewayError): void {
+    if (this.#ending !== undefined) return
+    this.#abort(error)
+    this.#flight?.abort(endingOfError(error).reason)
+    this.#failChannels(error, error)
+  }
+
+  /** The handshake clock of the listener. */
+  expire(now: number): void {
+    if (this.#routingSince !== undefined || now < this.#deadlineAt || this.#ending !== undefined) return
+    const error = new GatewayError('PROXY_PEEK_TIMEOUT')
+    this.#deadlineAt = Number.POSITIVE_INFINITY
+    this.#failChannels(error, new GatewayError('PROXY_BACKEND_TIMEOUT'))
+    this.#abort(error)
+  }
+
+  channelEnded(channel: LinkChannel): void {
+    if (channel === this.client && this.#plugin.halfClose !== true) this.#abort(new GatewayError('PROXY_CLIENT_GONE'))
+  }
+
+  channelClosed(channel: LinkChannel): void {
+    if (channel === this.client) this.#abort(new GatewayError('PROXY_CLIENT_GONE'))
+    else this.#upstreams?.delete(channel as UpstreamChannel)
+  }
+
+  get #parts(): Generation['pipeline']['parts'] {
+    return this.#setup.generation.pipeline.parts
+  }
+
+  async #prologue(): Promise<void> {
+    const { trusted, tls, protocols } = this.#setup
+    if (trusted?.(this.client.peer.host) === true) this.#local = (await readProxyHeader(this.client)) ?? this.#local
+    if (tls?.mode === 'implicit') await this.client.secure()
+    if (protocols.length > 1) this.#plugin = await chooseProtocol(this.client, protocols)
+  }
+
+  #startRelay(request: RelayRequest): RelayFlight {
+    for (const relay of this.#parts.relays) {
+      const flight = relay.start(request)
+      if (flight !== undefined) return flight
+    }
+    throw new GatewayError('PROXY_INTERNAL')
+  }
+
+  #announceRelay({ key, backend, endpoint }: Upstream): void {
+    const { hooks, clock } = this.#parts
+    if (!hooks.has('relay:start')) return
+    const { id: session, listener, protocol } = this
+    const setupMs = clock.now() - this.startedAt
+    hooks.emit('relay:start', { session, listener, protocol, key, backend, endpoint, setupMs })
+  }
+
+  #routeRequest(key: string, attributes: Readonly<Record<string, string>>) {
+    const { id: session, protocol, listener, client } = this
+    return { key, protocol, listener, session, client: client.peer, tls: client.tls, attributes }
+  }
+
+  #dialRequest(backend: Backend, key: string) {
+    const request = this.#setup.generation.dialRequest(backend, key, this.#plugin, this.listener)
+    return { ...request, session: this.id, client: this.client.peer, local: this.#local }
+  }
+
+  async #resolveLater(answer: Promise<Backend>, key: string, startedAt: number): Promise<Backend> {
+    this.#beginRouting()
+    try {
+      const backend = await unlessAborted(answer, this.signal)
+      this.#routed(key, startedAt, backend)
+      return backend
+    } catch (cause) {
+      throw this.#unrouted(key, startedAt, cause)
+    } finally {
+      this.#endRouting()
+    }
+  }
+
+  #routed(key: string, startedAt: number, backend: Backend): void {
+    if (this.#ending === undefined) this.#residency.enter(key, backend.metadata)
+    this.#announceRoute(key, startedAt, backend, undefined)
+  }
+
+  #unrouted(key: string, startedAt: number, cause: unknown): GatewayError {
+    const error = this.#aborted ?? GatewayError.from(cause, 'PROXY_RESOLVE_INTERNAL')
+    this.#announceRoute(key, startedAt, undefined, error)
+    return error
+  }
+
+  #announceRoute(key: string, startedAt: number, backend: Backend | undefined, error: GatewayError | undefined): void {
+    const { hooks, clock } = this.#parts
+    if (!hooks.has('route:end')) return
+    const { id: session, listener, protocol } = this
+    const durationMs = startedAt === 0 ? 0 : clock.now() - startedAt
+    hooks.emit('route:end', { session, listener, protocol, key, durationMs, backend, error })
+  }
+
+  #beginRouting(): void {
+    this.#routings += 1
+    this.#routingSince ??= this.#parts.clock.now()
+  }
+
+  #endRouting(): void {
+    this.#routings -= 1
+    if (this.#routings > 0 || this.#routingSince === undefined) return
+    this.#deadlineAt += this.#parts.clock.now() - this.#routingSince
+    this.#routingSince = undefined
+  }
+
+  #abort(error: GatewayError): void {
+    if (this.#aborted !== undefined || this.#ending !== undefined) return
+    this.#aborted = error
+    this.#cancelEnforcement = this.#parts.clock.after(lingerMs, () => this.#enforce(error))
+    this.#controller?.abort(error)
+  }
+
+  #failChannels(client: GatewayError, backend: GatewayError): void {
+    this.client.fail(client)
+    for (const upstream of this.#upstreams ?? []) upstream.fail(backend)
+  }
+
+  /** A client that left explains whatever failed after it; so does the deadline, or the drain. */
+  #causeOf(cause: unknown): GatewayError {
+    if (this.#aborted !== undefined) return this.#aborted
+    if (GatewayError.is(cause)) return cause
+    this.#parts.hooks.emit('gateway:error', { source: this.protocol, error: cause })
+    return GatewayError.from(cause)
+  }
+
+  #fail(error: GatewayError): void {
+    if (this.#ending !== undefined) return
+    if (this.#flight === undefined && !this.client.link.closed) this.#sayWhy(error)
+    this.#conclude(endingOfError(error))
+  }
+
+  #sayWhy(error: GatewayError): void {
+    try {
+      const bytes = this.#plugin.refuse?.(error, this)
+      if (bytes !== undefined) this.client.link.write(bytes)
+    } catch (cause) {
+      this.#parts.hooks.emit('gateway:error', { source: this.protocol, error: cause })
+    }
+  }
+
+  #conclude(ending: Ending): void {
+    if (this.#ending !== undefined) return
+    this.#ending = ending
+    this.#cancelEnforcement?.()
+    for (const upstream of this.#upstreams ?? []) if (!upstream.detached) upstream.destroy()
+    this.#upstreams = undefined
+    this.#host.settled(this)
+    farewell(this.client.link, this.#parts.clock, () => this.#finished())
+  }
+
+  #finished(): void {
+    this.#residency.leave()
+    this.#host.ended(this)
+  }
+
+  /** For what outstays its welcome: a protocol that does not settle, a client that does not read. */
+  #enforce(error: GatewayError): void {
+    const ending = endingOfError(error)
+    this.client.link.destroy()
+    this.#conclude(this.#flight === undefined ? ending : { ...ending, outcome: 'relayed' })
+  }
+}
+
+function serverTls(tls: ListenerTls, plugin: () => Protocol): ChannelTls {
+  return {
+    clientHello: tls.clientHello,
+    get alpn() {
+      return plugin().alpn ?? []
+    },
+    secure: (link, request) => tls.secure(link, request),
+  }
+}

@@ -1,0 +1,120 @@
+import type { Socket } from 'node:net'
+import type { Address } from '../contracts.ts'
+import { linkOf, StreamLink } from './stream-link.ts'
+
+/**
+ * One buffer for all reads of the process: libuv reads into it and the callback returns before the next read begins.
+ * What outlives the callback is copied by whoever keeps it, `write` included, as a partial write keeps the pointer.
+ */
+const readBuffer: Buffer = Buffer.allocUnsafeSlow(65_536)
+
+interface Handle {
+  useUserBuffer?(buffer: Buffer): void
+}
+
+type Internals = Socket & { _handle?: Handle | null | undefined }
+
+/** Passed to `net.connect`; Node calls it with the socket as `this`. */
+export const onread: { buffer: Buffer; callback: (length: number, buffer: Uint8Array) => boolean } = {
+  buffer: readBuffer,
+  callback: onRead,
+}
+
+function onRead(this: Socket, length: number, _buffer: Uint8Array): boolean {
+  return (linkOf(this) as NodeLink).accept(length)
+}
+
+interface Fields {
+  readonly buffer: symbol
+  readonly callback: symbol
+}
+
+/** Where a socket keeps its `onread` option, or undefined when this version of Node keeps it elsewhere. */
+function findFields(socket: Socket): Fields | undefined {
+  const named = (name: string) => Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === name)
+  const buffer = named('kBuffer')
+  const callback = named('kBufferCb')
+  return buffer !== undefined && callback !== undefined ? { buffer, callback } : undefined
+}
+
+let fields: Fields | undefined | null = null
+
+/**
+ * Accepted sockets take no `onread` option; setting what the option would have set saves the construction of a second
+ * socket. False: not possible here, read through 'data' events.
+ */
+function readIntoShared(socket: Internals): boolean {
+  if (fields === null) fields = findFields(socket)
+  const handle = socket._handle
+  if (fields === undefined || typeof handle?.useUserBuffer !== 'function') return false
+  Object.assign(socket, { [fields.buffer]: readBuffer, [fields.callback]: onRead })
+  handle.useUserBuffer(readBuffer)
+  return true
+}
+
+function toAddress(host: string | undefined, port: number | undefined): Address {
+  const plain = host?.startsWith('::ffff:') && host.includes('.') ? host.slice(7) : host
+  return { host: plain ?? '', port: port ?? 0 }
+}
+
+/** A link over a TCP socket of Node. */
+export class NodeLink extends StreamLink {
+  #remote: Address | undefined = undefined
+  #local: Address | undefined = undefined
+
+  private constructor(socket: Socket, shared: boolean) {
+    super(socket, undefined)
+    if (!shared) super.listen()
+  }
+
+  /** For a socket out of a server with `pauseOnConnect`. */
+  static accepted(socket: Socket): NodeLink {
+    return new NodeLink(socket, readIntoShared(socket))
+  }
+
+  /** For a socket that was created with the `onread` option above. */
+  static dialled(socket: Socket): NodeLink {
+    return new NodeLink(socket, true)
+  }
+
+  override get remote(): Address {
+    if (this.#remote === undefined) {
+      const socket = this.duplex as unknown as Socket
+      this.#remote = toAddress(socket.remoteAddress, socket.remotePort)
+    }
+    return this.#remote
+  }
+
+  override get local(): Address {
+    if (this.#local === undefined) {
+      const socket = this.duplex as unknown as Socket
+      this.#local = toAddress(socket.localAddress, socket.localPort)
+    }
+    return this.#local
+  }
+
+  override get bytesRead(): number {
+    return (this.duplex as unknown as Socket).bytesRead
+  }
+
+  override get bytesWritten(): number {
+    return (this.duplex as unknown as Socket).bytesWritten
+  }
+
+  override destroy(reset?: boolean): void {
+    if (reset === true && !this.closed) (this.duplex as unknown as Socket).resetAndDestroy()
+    else super.destroy()
+  }
+
+  /** Bytes are in the shared buffer. Returning false would stop the reading. */
+  accept(length: number): boolean {
+    const bytes = readBuffer.subarray(0, length)
+    if (this.given) return this.duplex.push(Buffer.from(bytes))
+    this.deliver(bytes)
+    return true
+  }
+
+  protected override listen(): void {
+    // Nothing: how a socket is read is known only after the constructor of the base class.
+  }
+}

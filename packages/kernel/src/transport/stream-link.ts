@@ -1,0 +1,189 @@
+import type { Duplex } from 'node:stream'
+import type { Address, Link, LinkHandler } from '../contracts.ts'
+
+const LINK: unique symbol = Symbol('link')
+
+/** A Duplex that knows its link, so that one set of listener functions serves every connection. */
+export interface LinkedDuplex extends Duplex {
+  [LINK]?: StreamLink
+}
+
+export function linkOf(duplex: LinkedDuplex): StreamLink {
+  return duplex[LINK] as StreamLink
+}
+
+function onData(this: LinkedDuplex, bytes: Buffer): void {
+  linkOf(this).deliver(bytes)
+}
+
+function onEnd(this: LinkedDuplex): void {
+  linkOf(this).deliverEnd()
+}
+
+function onDrain(this: LinkedDuplex): void {
+  linkOf(this).deliverDrain()
+}
+
+function onError(this: LinkedDuplex, error: Error): void {
+  linkOf(this).failure = error
+}
+
+function onClose(this: LinkedDuplex): void {
+  linkOf(this).deliverClose()
+}
+
+/**
+ * A link over any Node Duplex. Node's own sockets use the subclass in `node-link.ts`, which reads without allocating;
+ * this one serves what is left: TLS sockets and whatever else a third party brings.
+ */
+export class StreamLink implements Link {
+  readonly duplex: LinkedDuplex
+  failure: Error | undefined = undefined
+  protected handler: LinkHandler | undefined = undefined
+  protected paused = true
+  protected given = false
+  #ended = false
+  #heldEnd = false
+  #closed = false
+  #finished = false
+  #writable = true
+  readonly #inner: Link | undefined
+
+  /** `inner` is the link underneath (the encrypted one, say): it lends its addresses and is closed along. */
+  constructor(duplex: Duplex, inner: Link | undefined) {
+    this.duplex = duplex as LinkedDuplex
+    this.#inner = inner
+    this.duplex[LINK] = this
+    this.listen()
+    duplex.on('end', onEnd)
+    duplex.on('drain', onDrain)
+    duplex.on('error', onError)
+    duplex.on('close', onClose)
+  }
+
+  get remote(): Address {
+    return this.#inner?.remote ?? { host: '', port: 0 }
+  }
+
+  get local(): Address {
+    return this.#inner?.local ?? { host: '', port: 0 }
+  }
+
+  get bytesRead(): number {
+    return this.#inner?.bytesRead ?? 0
+  }
+
+  get bytesWritten(): number {
+    return this.#inner?.bytesWritten ?? 0
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  get writable(): boolean {
+    return this.#writable
+  }
+
+  attach(handler: LinkHandler): void {
+    this.handler = handler
+  }
+
+  write(bytes: Uint8Array | string): boolean {
+    if (this.#finished || this.#closed || bytes.length === 0) return this.#writable
+    this.#writable =
+      typeof bytes === 'string' ? this.duplex.write(bytes, 'latin1') : this.duplex.write(Buffer.from(bytes))
+    return this.#writable
+  }
+
+  pause(): void {
+    if (this.paused) return
+    this.paused = true
+    this.duplex.pause()
+  }
+
+  resume(): void {
+    if (!this.paused || this.given) return
+    this.paused = false
+    if (this.#heldEnd) queueMicrotask(() => this.deliverEnd())
+    else this.startReading()
+  }
+
+  end(): void {
+    if (this.#finished) return
+    this.#finished = true
+    this.duplex.end()
+  }
+
+  destroy(reset?: boolean): void {
+    this.#finished = true
+    if (reset === true && this.#inner !== undefined) this.#inner.destroy(true)
+    this.duplex.destroy()
+  }
+
+  cork(): void {
+    this.duplex.cork()
+  }
+
+  uncork(): void {
+    this.duplex.uncork()
+  }
+
+  socket(unread?: Uint8Array): Duplex {
+    this.given = true
+    this.duplex.off('data', onData)
+    this.duplex.off('end', onEnd)
+    this.duplex.off('drain', onDrain)
+    if (unread !== undefined && unread.length > 0) this.duplex.unshift(unread)
+    return this.duplex
+  }
+
+  deliver(bytes: Buffer): void {
+    this.handler?.onData(this, bytes)
+  }
+
+  /** A FIN that was read before `pause` is held until `resume`. */
+  deliverEnd(): void {
+    if (this.#ended || this.#closed) return
+    if (this.paused) {
+      this.#heldEnd = true
+      return
+    }
+    this.#ended = true
+    this.handler?.onEnd(this)
+  }
+
+  deliverDrain(): void {
+    this.#writable = true
+    if (!this.#closed) this.handler?.onDrain(this)
+  }
+
+  deliverClose(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#inner?.destroy()
+    this.handler?.onClose(this, this.failure)
+    this.handler = undefined
+  }
+
+  protected listen(): void {
+    this.duplex.pause()
+    this.duplex.on('data', onData)
+  }
+
+  protected startReading(): void {
+    this.duplex.resume()
+  }
+}
+
+/**
+ * Makes a link of a Duplex that was built on top of `inner` (a TLS socket on `inner.socket()`). Addresses and byte
+ * counters are those of `inner`; closing one closes the other.
+ */
+export function streamLink(duplex: Duplex, inner: Link): Link {
+  return new StreamLink(duplex, inner)
+}
