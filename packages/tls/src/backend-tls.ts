@@ -1,0 +1,100 @@
+import { isIP } from 'node:net'
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
+import {
+  type BackendTls,
+  type BackendTlsProvider,
+  GatewayError,
+  type Link,
+  type Secured,
+  type SecureRequest,
+  streamLink,
+} from '@proxy/kernel'
+import { handshake } from './handshake.ts'
+import { tlsInfo } from './tls-info.ts'
+
+/** Sessions kept for each {@link BackendTls}: as many names as one such object is ever used for, and then some. */
+const maxSessions = 100
+
+/** What went wrong, as far as a client may know. */
+const verdicts: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not trusted',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not trusted',
+  UNABLE_TO_GET_ISSUER_CERT: 'its certificate is not trusted',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is not trusted',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not trusted',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'it asks for a client certificate',
+}
+
+/** The client end of TLS towards one kind of backend: its context, and sessions to resume by server name. */
+interface Client {
+  readonly context: SecureContext
+  readonly sessions: Map<string, Buffer>
+}
+
+/**
+ * The client end of TLS, towards backends. The server name is that of the resolution or the endpoint's host name (an IP
+ * address is verified, but not sent). Rejects with `PROXY_BACKEND_TLS`; the link is then closed.
+ */
+export function backendTls(): BackendTlsProvider {
+  return new ClientTls()
+}
+
+class ClientTls implements BackendTlsProvider {
+  readonly #clients: WeakMap<BackendTls, Client> = new WeakMap()
+
+  async secure(link: Link, tls: BackendTls, host: string, request: SecureRequest): Promise<Secured> {
+    const { context, sessions } = this.#client(tls)
+    const name = tls.serverName ?? host
+    const serverName = isIP(name) === 0 ? name : undefined
+    const session = sessions.get(name)
+    const socket = connect({
+      socket: link.socket(request.unread),
+      secureContext: context,
+      host: name,
+      ...(serverName === undefined ? {} : { servername: serverName }),
+      ...(session === undefined ? {} : { session }),
+      ...(request.alpn.length === 0 ? {} : { ALPNProtocols: [...request.alpn] }),
+      rejectUnauthorized: tls.insecure !== true,
+    })
+    // A session is a ticket for one connection (RFC 8446 appendix C.4).
+    sessions.delete(name)
+    socket.on('session', (ticket) => keep(sessions, name, ticket))
+    await complete(socket, request.signal)
+    return { link: streamLink(socket, link), tls: tlsInfo(socket, serverName, tls.insecure !== true) }
+  }
+
+  #client(tls: BackendTls): Client {
+    const known = this.#clients.get(tls)
+    if (known !== undefined) return known
+    const client = { context: contextOf(tls), sessions: new Map<string, Buffer>() }
+    this.#clients.set(tls, client)
+    return client
+  }
+}
+
+function contextOf({ ca, cert, key }: BackendTls): SecureContext {
+  try {
+    return createSecureContext({ ca, cert, key, minVersion: 'TLSv1.2' })
+  } catch (cause) {
+    throw new GatewayError('PROXY_BACKEND_TLS', { cause })
+  }
+}
+
+function keep(sessions: Map<string, Buffer>, name: string, ticket: Buffer): void {
+  if (sessions.size >= maxSessions && !sessions.has(name)) sessions.clear()
+  sessions.set(name, ticket)
+}
+
+async function complete(socket: TLSSocket, signal: AbortSignal): Promise<void> {
+  try {
+    await handshake(socket, 'secureConnect', signal)
+  } catch (error) {
+    if (GatewayError.is(error)) throw error
+    const verdict = verdicts[(error as NodeJS.ErrnoException).code ?? '']
+    const message = verdict === undefined ? undefined : `TLS with the backend failed: ${verdict}`
+    throw new GatewayError('PROXY_BACKEND_TLS', { message, cause: error })
+  }
+}

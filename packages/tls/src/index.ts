@@ -1,0 +1,5 @@
+export { backendTls } from './backend-tls.ts'
+export { clientHello } from './client-hello.ts'
+export { tlsFromEnv } from './env.ts'
+export { type ReloadableTls, tls } from './listener-tls.ts'
+export type { AcmeCertificate, CertificateOptions, Pem, TlsOptions } from './options.ts'
