@@ -61,7 +61,9 @@ describe('AdminServer', () => {
     const response = await get('/metrics')
     expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
     const lines = (await response.text()).split('\n')
-    expect(lines).toContain('proxy_sessions_total{listener="http",protocol="http",outcome="answered",reason="done"} 107')
+    expect(lines).toContain(
+      'proxy_sessions_total{listener="http",protocol="http",outcome="answered",reason="done"} 107',
+    )
     expect(lines).toContain('proxy_listener_accepted_total{listener="http"} 107')
     expect(lines).toContain('proxy_listener_connections{listener="http"} 4')
     expect(lines).toContain('proxy_tenant_routes_total{tenant="alpha"} 107')
@@ -87,7 +89,10 @@ describe('AdminServer', () => {
       listeners: [{ name: 'http', connections: 4, accepted: 107, refused: 3 }],
       tenants: { alpha: { routes: 107, sessions: 3, bytesFromClient: 30, bytesToClient: 60 } },
       resolver: { hits: 7, name: 'x' },
-      workers: [{ worker: 1, pid: 1001 }, { worker: 2, pid: 1002 }],
+      workers: [
+        { worker: 1, pid: 1001 },
+        { worker: 2, pid: 1002 },
+      ],
     })
   })
 

@@ -14,7 +14,11 @@ export interface AdminSource {
 type Answer = { status: number; type: string; body: string }
 type Page = (source: AdminSource) => Answer | Promise<Answer>
 
-const text = (status: number, body: string): Answer => ({ status, type: 'text/plain; charset=utf-8', body: `${body}\n` })
+const text = (status: number, body: string): Answer => ({
+  status,
+  type: 'text/plain; charset=utf-8',
+  body: `${body}\n`,
+})
 
 const pages: Readonly<Record<string, Page>> = {
   '/healthz': () => text(200, 'ok'),

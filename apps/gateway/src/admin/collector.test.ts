@@ -38,7 +38,12 @@ describe('Collector', () => {
     const text = prometheusText(collector.snapshot().samples)
     expect(text).toContain('proxy_sessions_total{listener="http",protocol="http",outcome="relayed",reason="client"} 1')
     expect(text).toContain('proxy_session_bytes_total{listener="http",direction="to_client"} 7')
-    expect(collector.snapshot().tenants['alpha']).toEqual({ routes: 1, sessions: 1, bytesFromClient: 5, bytesToClient: 7 })
+    expect(collector.snapshot().tenants['alpha']).toEqual({
+      routes: 1,
+      sessions: 1,
+      bytesFromClient: 5,
+      bytesToClient: 7,
+    })
   })
 
   it('gives so many tenants a row of their own, and the others one together', () => {
@@ -57,6 +62,18 @@ describe('Collector', () => {
     collector.setup({ hooks })
     hooks.emit('session:end', end('invented'))
     expect(collector.snapshot().tenants).toEqual({})
+  })
+
+  it('counts once while a reload has it set up twice', () => {
+    const hooks = new Hooks()
+    const collector = new Collector(3)
+    const before = collector.setup({ hooks })
+    collector.setup({ hooks })
+    hooks.emit('route:end', route('alpha'))
+    before()
+    before()
+    hooks.emit('route:end', route('alpha'))
+    expect(collector.snapshot().tenants['alpha']?.routes).toBe(2)
   })
 
   it('stops counting when it is undone', () => {

@@ -14,15 +14,20 @@ export class Collector implements Layer {
   readonly name = 'stats'
   readonly #store = new SampleStore()
   readonly #tenants: TenantTable
+  #users = 0
+  #disposers: Disposer[] = []
 
   constructor(maxTenants: number) {
     this.#tenants = new TenantTable(maxTenants)
   }
 
   setup({ hooks }: Pick<LayerContext, 'hooks'>): Disposer {
-    const disposers = this.#observe(hooks)
+    // While a reload replaces the layers, the new ones may be there before the old ones go: nothing is counted twice.
+    if (this.#users++ === 0) this.#disposers = this.#observe(hooks)
+    let used = true
     return () => {
-      for (const dispose of disposers) dispose()
+      if (used && --this.#users === 0) for (const dispose of this.#disposers) dispose()
+      used = false
     }
   }
 

@@ -12,7 +12,9 @@ export function prometheusText(samples: Samples): string {
 
 function metricText(facts: MetricFacts, samples: readonly Sample[]): string {
   const head = `# HELP ${facts.name} ${facts.help}\n# TYPE ${facts.name} ${facts.type}\n`
-  const lines = samples.flatMap((sample) => (facts.type === 'histogram' ? histogram(facts, sample) : plain(facts, sample)))
+  const lines = samples.flatMap((sample) =>
+    facts.type === 'histogram' ? histogram(facts, sample) : plain(facts, sample),
+  )
   return `${head}${lines.map((line) => `${line}\n`).join('')}`
 }
 

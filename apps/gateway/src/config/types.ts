@@ -14,6 +14,7 @@ import type { CacheOptions, ColdStartOptions, LimitsOptions, RetryOptions } from
 import type { HttpOptions } from '@proxy/http'
 import type { PostgresOptions } from '@proxy/postgres'
 import type { TcpOptions } from '@proxy/tcp'
+import type { TlsOptions } from '@proxy/tls'
 
 /** What `gateway.config.*` holds. Everything but `listeners` and `resolver` has a default. */
 export interface GatewayConfig {
@@ -63,23 +64,13 @@ export interface ListenerConfig {
 
 export type ProtocolOptions = HttpOptions | PostgresOptions | TcpOptions
 
-/** PEM texts or paths of PEM files. */
-export interface CertificateConfig {
-  readonly cert: string
-  readonly key: string
-  /** Authorities of client certificates. */
-  readonly ca?: string | undefined
-  readonly requireClientCert?: boolean | undefined
-}
-
-export interface TlsConfig extends Partial<CertificateConfig> {
+/** The options of `tls()`, and a short form for one certificate. */
+export interface TlsConfig extends Omit<TlsOptions, 'mode'> {
+  /** Default `implicit`; for PostgreSQL `negotiated`. */
   readonly mode?: TlsMode | undefined
-  /** `negotiated` only: refuse clients that go on without TLS. Default false. */
-  readonly required?: boolean | undefined
-  /** Certificates by server name: `db.example.com`, `*.example.com`. */
-  readonly names?: Readonly<Record<string, CertificateConfig>> | undefined
-  /** Default `TLSv1.2`. */
-  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
+  /** PEM text or path: the same as the first entry of `certificates`. */
+  readonly cert?: string | Buffer | undefined
+  readonly key?: string | Buffer | undefined
 }
 
 /**

@@ -1,0 +1,128 @@
+import type { GuardOptions, ListenerLimits, ResolutionRecord, BackendTls } from '@proxy/kernel'
+import { z } from 'zod'
+import type { AdminConfig, DrainConfig, GatewayConfig, ListenerConfig, LogConfig, TlsConfig } from './types.ts'
+
+/** A schema for every key of T, none missing and none too many. */
+export type Shape<T> = { readonly [K in keyof T]-?: z.ZodType }
+
+export const milliseconds: z.ZodType = z.number().min(0).optional()
+export const count: z.ZodType = z.int().min(1).optional()
+export const flag: z.ZodType = z.boolean().optional()
+export const text: z.ZodType = z.string().min(1).optional()
+export const texts: z.ZodType = z.array(z.string().min(1)).optional()
+export const callback: z.ZodType = z.custom((value) => typeof value === 'function', 'must be a function.').optional()
+const port = z.int().min(0).max(65_535)
+
+/** PEM text or bytes, or a path. */
+export const pem: z.ZodType = z.union([z.string().min(1), z.instanceof(Uint8Array)]).optional()
+
+const limits: Shape<ListenerLimits> = {
+  maxConnections: count,
+  maxConnectionRate: z.number().positive().optional(),
+  handshakeTimeoutMs: z.number().min(1).optional(),
+  maxHandshakeBytes: z.int().min(1_024).optional(),
+}
+
+const certificate = z.strictObject({
+  cert: pem.unwrap(),
+  key: pem.unwrap(),
+  passphrase: text,
+  serverNames: texts,
+  ca: pem,
+  requireClientCert: flag,
+})
+
+const tls: Shape<TlsConfig> = {
+  mode: z.enum(['off', 'implicit', 'negotiated', 'passthrough']).optional(),
+  cert: pem,
+  key: pem,
+  required: flag,
+  certificates: z.array(certificate).optional(),
+  unknownNames: z.enum(['default', 'refuse']).optional(),
+  ca: pem,
+  requireClientCert: flag,
+  minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional(),
+  maxVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional(),
+  ciphers: text,
+  ticketKeys: z.instanceof(Uint8Array).optional(),
+  reloadIntervalMs: milliseconds,
+  acme: callback,
+}
+
+const listener: Shape<ListenerConfig> = {
+  address: z.union([z.string().min(1), port]),
+  protocol: z.unknown(),
+  options: z.unknown().optional(),
+  name: text,
+  tls: z.strictObject(tls).optional(),
+  limits: z.strictObject(limits).optional(),
+  proxyProtocol: z.strictObject({ trusted: z.array(z.string().min(1)).min(1) }).optional(),
+  idleTimeoutMs: milliseconds,
+  backlog: count,
+  reusePort: flag,
+}
+
+const guard: Shape<GuardOptions> = { allow: texts, ports: z.array(port).optional(), dnsTtlMs: milliseconds }
+
+const log: Shape<LogConfig> = {
+  level: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).optional(),
+  pretty: flag,
+}
+
+const drain: Shape<DrainConfig> = { delayMs: milliseconds, deadlineMs: milliseconds }
+
+const admin: Shape<AdminConfig> = {
+  address: z.union([z.string().min(1), port]).optional(),
+  maxTenants: count,
+}
+
+const backendTls: Shape<BackendTls> = {
+  mode: z.enum(['off', 'implicit', 'negotiated']),
+  ca: pem,
+  serverName: text,
+  cert: pem,
+  key: pem,
+  insecure: flag,
+}
+
+const endpoint = z.union([z.string().min(1), z.strictObject({ host: z.string().min(1), port: port.optional() })])
+
+const resolution: Shape<ResolutionRecord> = {
+  endpoint: z.union([endpoint, z.array(endpoint).min(1)]),
+  id: text,
+  metadata: z.record(z.string(), z.unknown()).optional(),
+  timeoutMs: milliseconds,
+  state: z.enum(['ready', 'asleep']).optional(),
+  tls: z.union([z.enum(['off', 'implicit', 'negotiated']), z.strictObject(backendTls)]).optional(),
+  proxyProtocol: z.literal([0, 1, 2]).optional(),
+}
+
+/** What a declared resolver may name as a backend. */
+export const resolutionSchema: z.ZodType = z.union([z.string().min(1), z.strictObject(resolution)])
+
+/** A boolean, or options that are checked key by key. */
+const switchable = (shape: Record<string, z.ZodType>): z.ZodType =>
+  z.union([z.boolean(), z.strictObject(shape)]).optional()
+
+const instances = z.array(z.custom((value) => typeof value === 'object' && value !== null, 'must be an object.'))
+
+/** Protocols, their options and the resolver are looked at apart: they depend on each other. */
+export const gatewaySchema = (layers: Record<'cache' | 'coldStart' | 'limits' | 'retry', Shape<never>>): z.ZodType => {
+  const shape: Shape<GatewayConfig> = {
+    listeners: z.array(z.strictObject(listener)).min(1),
+    resolver: z.unknown(),
+    layers: instances.optional(),
+    relays: instances.optional(),
+    cache: switchable(layers.cache),
+    coldStart: switchable(layers.coldStart),
+    limits: switchable(layers.limits),
+    retry: switchable(layers.retry),
+    guard: switchable(guard),
+    connectTimeoutMs: z.number().min(1).optional(),
+    admin: switchable(admin),
+    workers: z.union([z.literal('auto'), z.int().min(1).max(1_024)]).optional(),
+    log: z.strictObject(log).optional(),
+    drain: z.strictObject(drain).optional(),
+  }
+  return z.strictObject(shape)
+}
