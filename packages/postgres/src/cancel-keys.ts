@@ -1,0 +1,97 @@
+import { randomFillSync, timingSafeEqual } from 'node:crypto'
+import { type Address, type Backend, type Endpoint, backend as toBackend, type Upstream } from '@proxy/kernel'
+import { type CancelKey, encodeCancelRequest } from './wire.ts'
+
+/**
+ * The process id that a client sees is no process id but an address: who has to be asked to find the session.
+ *
+ *   0 | node: 8 bits | worker: 10 bits | random: 13 bits
+ *
+ * The first bit is zero, so it is positive. What keeps it from being guessed is the secret.
+ */
+const randomBits = 13
+const workerBits = 10
+
+export const maxWorkers: number = 1 << workerBits
+
+export interface KeyOwner {
+  readonly node: number
+  readonly worker: number
+}
+
+export function ownerOf(pid: number): KeyOwner {
+  return { node: pid >>> (workerBits + randomBits), worker: (pid >>> randomBits) & (maxWorkers - 1) }
+}
+
+/** A session that may be cancelled. */
+export interface Cancellable {
+  /** What the client was given. */
+  readonly key: CancelKey
+  readonly backend: Backend
+  readonly endpoint: Endpoint
+  readonly peer: Address
+  readonly tenant: string
+  /** The CancelRequest for it. */
+  readonly request: Buffer
+}
+
+/** The keys that one worker has given out and whose sessions live. */
+export class CancelKeys {
+  readonly #owner: number
+  readonly #sessions: Map<number, Cancellable[]> = new Map()
+
+  constructor({ node, worker }: KeyOwner) {
+    this.#owner = ((node << workerBits) | (worker & (maxWorkers - 1))) << randomBits
+  }
+
+  get size(): number {
+    let size = 0
+    for (const list of this.#sessions.values()) size += list.length
+    return size
+  }
+
+  /** Mints a key as long as the backend's own: the client is known to take that length. */
+  mint(own: CancelKey, upstream: Upstream): Cancellable {
+    const random = randomFillSync(Buffer.allocUnsafe(own.secret.length + 2))
+    const pid = this.#owner | (random.readUInt16BE(0) & ((1 << randomBits) - 1))
+    const cancellable: Cancellable = {
+      key: { pid, secret: random.subarray(2) },
+      backend: upstream.backend,
+      endpoint: upstream.endpoint,
+      peer: upstream.peer,
+      tenant: upstream.key,
+      request: encodeCancelRequest(own),
+    }
+    const list = this.#sessions.get(pid)
+    if (list === undefined) this.#sessions.set(pid, [cancellable])
+    else list.push(cancellable)
+    return cancellable
+  }
+
+  /** The session of a key, found in a time that says nothing about the secrets of others. */
+  find({ pid, secret }: CancelKey): Cancellable | undefined {
+    let found: Cancellable | undefined
+    for (const candidate of this.#sessions.get(pid) ?? []) {
+      const expected = candidate.key.secret
+      if (expected.length === secret.length && timingSafeEqual(expected, secret)) found = candidate
+    }
+    return found
+  }
+
+  forget(cancellable: Cancellable): void {
+    const { pid } = cancellable.key
+    const left = (this.#sessions.get(pid) ?? []).filter((other) => other !== cancellable)
+    if (left.length === 0) this.#sessions.delete(pid)
+    else this.#sessions.set(pid, left)
+  }
+}
+
+/**
+ * The backend narrowed to the address that the session is connected to, since another of its servers knows no such key;
+ * and in no need of waking, since a session lives on it.
+ */
+export function exactBackend({ backend, endpoint, peer }: Cancellable): Backend {
+  if (backend.endpoints.length === 1 && endpoint.host === peer.host && backend.state === 'ready') return backend
+  const tls = backend.tls && { ...backend.tls, serverName: backend.tls.serverName ?? endpoint.host }
+  return toBackend({ ...backend, endpoints: [{ host: peer.host, port: peer.port }], state: 'ready', tls })
+}

@@ -1,0 +1,92 @@
+import { type Disposer, GatewayError, type ProtocolContext, type Session, type Upstream } from '@proxy/kernel'
+import { cancelByPeer, joinDesk } from './cancel-desk.ts'
+import { type Cancellable, CancelKeys, exactBackend, ownerOf } from './cancel-keys.ts'
+import { CancelRate } from './cancel-rate.ts'
+import type { PostgresSettings } from './options.ts'
+import { requestBackendTls } from './backend-tls.ts'
+import { byteFramer, type CancelKey, parseBackendKeyData, parseCancelRequest, replaceBackendKeyData } from './wire.ts'
+
+/** How long a cancel request may take from here to the backend's answer, which is its FIN. */
+const deliveryTimeoutMs = 4_000
+
+/**
+ * The cancel keys and requests of one `postgres()` in one process. A CancelRequest names no tenant and comes on a connection of its own, to
+ * whichever worker accepts it; so each session is given a key of ours, in which its worker can be read.
+ */
+export class Cancels {
+  readonly #context: ProtocolContext
+  readonly #keys: CancelKeys
+  readonly #rate: CancelRate
+  readonly #node: number
+  readonly #stop: AbortController = new AbortController()
+  readonly #leave: Disposer
+
+  constructor(settings: PostgresSettings, context: ProtocolContext) {
+    this.#context = context
+    this.#node = settings.node
+    this.#keys = new CancelKeys({ node: settings.node, worker: context.peers.self })
+    this.#rate = new CancelRate(settings.maxCancelRate, context.clock)
+    this.#leave = joinDesk(context.peers, (key) => this.#deliver(key))
+  }
+
+  stop(): void {
+    this.#leave()
+    this.#rate.stop()
+    this.#stop.abort()
+  }
+
+  /** Puts a key of ours into the backend's BackendKeyData message. */
+  register(backendKeyData: Buffer, upstream: Upstream): Cancellable {
+    const own = parseBackendKeyData(backendKeyData)
+    const cancellable = this.#keys.mint(own, upstream)
+    replaceBackendKeyData(backendKeyData, cancellable.key)
+    return cancellable
+  }
+
+  forget(cancellable: Cancellable): void {
+    this.#keys.forget(cancellable)
+  }
+
+  /**
+   * Serves a connection that brought a CancelRequest. It is never answered, neither is an unknown key; the connection
+   * closes when the backend has taken the request, since clients wait for that.
+   */
+  async serve(session: Session, packet: Buffer): Promise<void> {
+    const key = parseCancelRequest(packet)
+    if (key === undefined || !this.#rate.admits(session.client.peer.host)) return
+    try {
+      const { node, worker } = ownerOf(key.pid)
+      if (node === this.#node) await cancelByPeer(this.#context.peers, worker, key)
+    } catch (error) {
+      if (!GatewayError.is(error)) throw error
+    }
+  }
+
+  /** Settles when the backend took it; at once when the key is none of ours. */
+  async #deliver(key: CancelKey): Promise<void> {
+    const found = this.#keys.find(key)
+    if (found === undefined) return
+    const deadline = new AbortController()
+    const signal = AbortSignal.any([this.#stop.signal, deadline.signal])
+    const timer = this.#context.clock.after(deliveryTimeoutMs, () => deadline.abort())
+    try {
+      await send(await this.#context.dial(exactBackend(found), found.tenant, signal), found.request, signal)
+    } finally {
+      timer()
+    }
+  }
+}
+
+/** Settles when the backend has closed its end, or never will in time. */
+async function send(upstream: Upstream, request: Buffer, signal: AbortSignal): Promise<void> {
+  const destroy = (): void => upstream.destroy()
+  signal.addEventListener('abort', destroy, { once: true })
+  try {
+    await requestBackendTls(upstream)
+    await upstream.write(request)
+    await upstream.read(byteFramer).catch(() => undefined)
+  } finally {
+    signal.removeEventListener('abort', destroy)
+    upstream.destroy()
+  }
+}
