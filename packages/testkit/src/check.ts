@@ -1,0 +1,37 @@
+import { describe, test } from 'vitest'
+
+/** One rule of a contract. `run` rejects, saying what is wrong, when the subject breaks it. */
+export interface Check<Subject> {
+  readonly name: string
+  run(subject: Subject): Promise<void>
+}
+
+/** Checks that do not apply, by name, each with the reason; the reason is shown in the name of the skipped test. */
+export type Skips = Readonly<Record<string, string>>
+
+/** Registers a vitest suite with one test a check. */
+export function register<Subject>(
+  title: string,
+  checks: readonly Check<Subject>[],
+  subject: Subject,
+  skip: Skips = {},
+): void {
+  const names = new Set(checks.map((check) => check.name))
+  for (const name of Object.keys(skip)) {
+    if (!names.has(name)) throw new Error(`no check is called "${name}"; there are: ${[...names].join(', ')}`)
+  }
+  describe(title, () => {
+    for (const check of checks) {
+      const reason = skip[check.name]
+      if (reason === undefined) test(check.name, () => check.run(subject))
+      else test.skip(`${check.name} (skipped: ${reason})`, () => undefined)
+    }
+  })
+}
+
+/** The check of that name; for tests of a kit itself. */
+export function find<Subject>(checks: readonly Check<Subject>[], name: string): Check<Subject> {
+  const check = checks.find((candidate) => candidate.name === name)
+  if (check === undefined) throw new Error(`no check is called "${name}"`)
+  return check
+}

@@ -1,0 +1,18 @@
+export { type Bytes } from './bytes.ts'
+export type { Check, Skips } from './check.ts'
+export { type FakeClock, fakeClock } from './clock.ts'
+export { arbitrarySplits, everySplit, garbage, mutated } from './fuzz.ts'
+export type { Splitter } from './memory-link.ts'
+export {
+  type ClientOptions,
+  type Fault,
+  type MemoryBackend,
+  memoryTransport,
+  type MemoryTransport,
+  type MemoryTransportOptions,
+} from './memory-transport.ts'
+export { pattern } from './pattern.ts'
+export { Peer } from './peer.ts'
+export { transportChecks, transportConformance, type TransportConformance } from './transport/conformance.ts'
+export type { TransportSubject } from './transport/subject.ts'
+export { settle, turn, until, within } from './waiting.ts'
