@@ -28,6 +28,8 @@ export interface ChannelOwner {
   /** The peer sent its FIN while the channel was in pull mode. */
   channelEnded(channel: LinkChannel): void
   channelClosed(channel: LinkChannel, error: Error | undefined): void
+  /** The link has a new owner. */
+  channelDetached(channel: LinkChannel): void
   /** Aborts a TLS handshake. */
   readonly signal: AbortSignal
 }
@@ -73,10 +75,6 @@ export class LinkChannel implements Channel, LinkHandler {
 
   get link(): Link {
     return this.#link
-  }
-
-  get detached(): boolean {
-    return this.#detached
   }
 
   get peer(): Address {
@@ -148,6 +146,7 @@ export class LinkChannel implements Channel, LinkHandler {
   detach(): Detached {
     this.#link.pause()
     this.#detached = true
+    this.#owner.channelDetached(this)
     return { link: this.#link, unread: this.#bytes.take() }
   }
 

@@ -70,7 +70,8 @@ export class Gateway implements GatewayApi, ListenerHost {
   }
 
   async open(): Promise<void> {
-    if (this.#phase !== 'idle') throw new GatewayError('PROXY_INTERNAL', { cause: new Error(`open when ${this.#phase}`) })
+    if (this.#phase !== 'idle')
+      throw new GatewayError('PROXY_INTERNAL', { cause: new Error(`open when ${this.#phase}`) })
     this.#phase = 'open'
     try {
       this.#assembly = await this.#assemble(this.#options)
@@ -89,7 +90,7 @@ export class Gateway implements GatewayApi, ListenerHost {
       throw new GatewayError('PROXY_INTERNAL', { cause: new Error(`reload when ${this.#phase}`) })
     }
     const assembly = await this.#assemble(options)
-    const kept = new Map(assembly.setups.map((setup) => [setup, this.#listenerAt(setup.address)]))
+    const kept = new Map(assembly.setups.map((setup) => [setup, this.#listenerFor(setup)]))
     const added = await this.#bind(assembly.setups.filter((setup) => kept.get(setup) === undefined)).catch((error) => {
       assembly.generation.retire()
       throw error
@@ -155,7 +156,11 @@ export class Gateway implements GatewayApi, ListenerHost {
       generation.retire()
       throw error
     }
-    const setups = settings.listeners.map((listener) => ({ ...listener, generation, hasPrologue: hasPrologue(listener) }))
+    const setups = settings.listeners.map((listener) => ({
+      ...listener,
+      generation,
+      hasPrologue: hasPrologue(listener),
+    }))
     return { options, settings, generation, setups }
   }
 
@@ -185,8 +190,12 @@ export class Gateway implements GatewayApi, ListenerHost {
     throw failed.reason
   }
 
-  #listenerAt({ host, port }: Address): GatewayListener | undefined {
-    return this.#listeners.find(({ setup }) => port !== 0 && setup.address.host === host && setup.address.port === port)
+  /** The listener that is to go on under a new setup: the one at its address, or of its name when any port will do. */
+  #listenerFor({ address: { host, port }, name }: ListenerSetup): GatewayListener | undefined {
+    return this.#listeners.find(({ setup, address }) => {
+      if (setup.address.host !== host) return false
+      return port === 0 ? setup.address.port === 0 && setup.name === name : address.port === port
+    })
   }
 
   async #replaceListeners(

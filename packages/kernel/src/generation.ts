@@ -1,12 +1,4 @@
-import type {
-  Backend,
-  DialRequest,
-  Disposer,
-  ListenerTls,
-  Protocol,
-  ProtocolContext,
-  Upstream,
-} from './contracts.ts'
+import type { Backend, DialRequest, Disposer, ListenerTls, Protocol, ProtocolContext, Upstream } from './contracts.ts'
 import { GatewayError } from './errors.ts'
 import type { ListenerSettings } from './options.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -96,5 +88,5 @@ export class Generation {
 }
 
 function ownerless(signal: AbortSignal) {
-  return { signal, channelEnded() {}, channelClosed() {} }
+  return { signal, channelEnded() {}, channelClosed() {}, channelDetached() {} }
 }

@@ -87,8 +87,10 @@ function protocolsOf(options: ListenerOptions): readonly Protocol[] {
 
 /** A client that waits to be spoken to sends nothing that a choice could be made by. */
 function requireDetectable(protocol: Protocol): void {
-  if (protocol.speaksFirst === 'server') throw invalid(`protocol ${protocol.name}`, 'speaks first and cannot share a port')
-  if (protocol.detect === undefined) throw invalid(`protocol ${protocol.name}`, 'has no detect() and cannot share a port')
+  if (protocol.speaksFirst === 'server')
+    throw invalid(`protocol ${protocol.name}`, 'speaks first and cannot share a port')
+  if (protocol.detect === undefined)
+    throw invalid(`protocol ${protocol.name}`, 'has no detect() and cannot share a port')
 }
 
 function nameOf(options: ListenerOptions, protocol: string, address: Address, names: Set<string>): string {

@@ -1,3 +1,4 @@
+import { announceRelay, announceRoute, routeStart } from './announcements.ts'
 import { type ChannelOwner, type ChannelTls, LinkChannel } from './channel.ts'
 import type {
   Address,
@@ -18,6 +19,8 @@ import { type Ending, endingOfError, endingOfServe } from './ending.ts'
 import { GatewayError } from './errors.ts'
 import { farewell, lingerMs } from './farewell.ts'
 import type { Generation, ListenerSetup } from './generation.ts'
+import { HandshakeClock } from './handshake-clock.ts'
+import type { PipelineParts } from './pipeline.ts'
 import { isPromise, unlessAborted } from './promise.ts'
 import { chooseProtocol, readProxyHeader } from './prologue.ts'
 import { Residency } from './residency.ts'
@@ -36,7 +39,7 @@ export interface SessionHost {
 export class GatewaySession implements Session, ChannelOwner {
   readonly id: string
   readonly client: LinkChannel
-  readonly startedAt: number
+  readonly handshake: HandshakeClock
   readonly #host: SessionHost
   readonly #setup: ListenerSetup
   readonly #residency: Residency
@@ -51,21 +54,16 @@ export class GatewaySession implements Session, ChannelOwner {
   #flight: RelayFlight | undefined = undefined
   #relayed: RelayResult | undefined = undefined
   #ending: Ending | undefined = undefined
-  /** Resolving, waking and dialling stop the handshake clock; while they run this is when they began. */
-  #routingSince: number | undefined = undefined
-  #routings = 0
-  #deadlineAt: number
 
   constructor(id: string, link: Link, setup: ListenerSetup, host: SessionHost) {
-    const { clock } = setup.generation.pipeline.parts
+    const { clock, resolver } = setup.generation.pipeline.parts
     this.id = id
     this.#host = host
     this.#setup = setup
     this.#plugin = setup.protocols[0] as Protocol
     this.#local = link.local
-    this.startedAt = clock.now()
-    this.#deadlineAt = this.startedAt + setup.limits.handshakeTimeoutMs
-    this.#residency = new Residency(setup.generation.pipeline.parts.resolver)
+    this.handshake = new HandshakeClock(clock, setup.limits.handshakeTimeoutMs)
+    this.#residency = new Residency(resolver)
     this.client = new LinkChannel(
       link,
       this,
@@ -136,8 +134,7 @@ export class GatewaySession implements Session, ChannelOwner {
   }
 
   resolve(key: string, attributes: Readonly<Record<string, string>> = NO_ATTRIBUTES): Backend | Promise<Backend> {
-    const { hooks, clock } = this.#parts
-    const startedAt = hooks.has('route:end') ? clock.now() : 0
+    const startedAt = routeStart(this.#parts)
     this.#key = key
     let answer: Backend | Promise<Backend>
     try {
@@ -152,7 +149,7 @@ export class GatewaySession implements Session, ChannelOwner {
 
   async dial(backend: Backend, key: string = this.#key ?? ''): Promise<Upstream> {
     const { pipeline } = this.#setup.generation
-    this.#beginRouting()
+    this.handshake.stop()
     try {
       const dialled = await pipeline.dial(this.#dialRequest(backend, key), this.signal)
       const { backendTls } = pipeline.parts
@@ -166,7 +163,7 @@ export class GatewaySession implements Session, ChannelOwner {
       this.#upstreams.add(upstream)
       return upstream
     } finally {
-      this.#endRouting()
+      this.handshake.start()
     }
   }
 
@@ -179,8 +176,6 @@ export class GatewaySession implements Session, ChannelOwner {
     if (this.#flight !== undefined || this.#ending !== undefined) throw new GatewayError('PROXY_INTERNAL')
     const client = this.client.detach()
     const backend = upstream.detach()
-    this.#upstreams?.delete(upstream as UpstreamChannel)
-    this.#host.settled(this)
     const idleTimeoutMs = options.idleTimeoutMs ?? this.#setup.idleTimeoutMs
     this.#flight = this.#startRelay({
       client: client.link,
@@ -190,7 +185,7 @@ export class GatewaySession implements Session, ChannelOwner {
       options: idleTimeoutMs === options.idleTimeoutMs ? options : { ...options, idleTimeoutMs },
       clock: this.#parts.clock,
     })
-    this.#announceRelay(upstream)
+    announceRelay(this.#parts, this, upstream, this.handshake.startedAt)
     if (this.#draining) this.#flight.drain()
     if (this.#aborted !== undefined) this.#flight.abort(endingOfError(this.#aborted).reason)
     this.#relayed = await this.#flight.done
@@ -220,9 +215,8 @@ export class GatewaySession implements Session, ChannelOwner {
 
   /** The handshake clock of the listener. */
   expire(now: number): void {
-    if (this.#routingSince !== undefined || now < this.#deadlineAt || this.#ending !== undefined) return
+    if (!this.handshake.isOver(now) || this.#aborted !== undefined || this.#ending !== undefined) return
     const error = new GatewayError('PROXY_PEEK_TIMEOUT')
-    this.#deadlineAt = Number.POSITIVE_INFINITY
     this.#failChannels(error, new GatewayError('PROXY_BACKEND_TIMEOUT'))
     this.#abort(error)
   }
@@ -236,7 +230,13 @@ export class GatewaySession implements Session, ChannelOwner {
     else this.#upstreams?.delete(channel as UpstreamChannel)
   }
 
-  get #parts(): Generation['pipeline']['parts'] {
+  /** A client's link that its protocol drives itself has deadlines of the protocol's own. */
+  channelDetached(channel: LinkChannel): void {
+    if (channel === this.client) this.#host.settled(this)
+    else this.#upstreams?.delete(channel as UpstreamChannel)
+  }
+
+  get #parts(): PipelineParts {
     return this.#setup.generation.pipeline.parts
   }
 
@@ -255,14 +255,6 @@ export class GatewaySession implements Session, ChannelOwner {
     throw new GatewayError('PROXY_INTERNAL')
   }
 
-  #announceRelay({ key, backend, endpoint }: Upstream): void {
-    const { hooks, clock } = this.#parts
-    if (!hooks.has('relay:start')) return
-    const { id: session, listener, protocol } = this
-    const setupMs = clock.now() - this.startedAt
-    hooks.emit('relay:start', { session, listener, protocol, key, backend, endpoint, setupMs })
-  }
-
   #routeRequest(key: string, attributes: Readonly<Record<string, string>>) {
     const { id: session, protocol, listener, client } = this
     return { key, protocol, listener, session, client: client.peer, tls: client.tls, attributes }
@@ -274,7 +266,7 @@ export class GatewaySession implements Session, ChannelOwner {
   }
 
   async #resolveLater(answer: Promise<Backend>, key: string, startedAt: number): Promise<Backend> {
-    this.#beginRouting()
+    this.handshake.stop()
     try {
       const backend = await unlessAborted(answer, this.signal)
       this.#routed(key, startedAt, backend)
@@ -282,39 +274,19 @@ export class GatewaySession implements Session, ChannelOwner {
     } catch (cause) {
       throw this.#unrouted(key, startedAt, cause)
     } finally {
-      this.#endRouting()
+      this.handshake.start()
     }
   }
 
   #routed(key: string, startedAt: number, backend: Backend): void {
     if (this.#ending === undefined) this.#residency.enter(key, backend.metadata)
-    this.#announceRoute(key, startedAt, backend, undefined)
+    announceRoute(this.#parts, this, key, startedAt, backend)
   }
 
   #unrouted(key: string, startedAt: number, cause: unknown): GatewayError {
     const error = this.#aborted ?? GatewayError.from(cause, 'PROXY_RESOLVE_INTERNAL')
-    this.#announceRoute(key, startedAt, undefined, error)
+    announceRoute(this.#parts, this, key, startedAt, error)
     return error
-  }
-
-  #announceRoute(key: string, startedAt: number, backend: Backend | undefined, error: GatewayError | undefined): void {
-    const { hooks, clock } = this.#parts
-    if (!hooks.has('route:end')) return
-    const { id: session, listener, protocol } = this
-    const durationMs = startedAt === 0 ? 0 : clock.now() - startedAt
-    hooks.emit('route:end', { session, listener, protocol, key, durationMs, backend, error })
-  }
-
-  #beginRouting(): void {
-    this.#routings += 1
-    this.#routingSince ??= this.#parts.clock.now()
-  }
-
-  #endRouting(): void {
-    this.#routings -= 1
-    if (this.#routings > 0 || this.#routingSince === undefined) return
-    this.#deadlineAt += this.#parts.clock.now() - this.#routingSince
-    this.#routingSince = undefined
   }
 
   #abort(error: GatewayError): void {
@@ -339,7 +311,8 @@ export class GatewaySession implements Session, ChannelOwner {
 
   #fail(error: GatewayError): void {
     if (this.#ending !== undefined) return
-    if (this.#flight === undefined && !this.client.link.closed) this.#sayWhy(error)
+    const listens = this.#flight === undefined && error.code !== 'PROXY_CLIENT_GONE' && !this.client.link.closed
+    if (listens) this.#sayWhy(error)
     this.#conclude(endingOfError(error))
   }
 
@@ -356,7 +329,7 @@ export class GatewaySession implements Session, ChannelOwner {
     if (this.#ending !== undefined) return
     this.#ending = ending
     this.#cancelEnforcement?.()
-    for (const upstream of this.#upstreams ?? []) if (!upstream.detached) upstream.destroy()
+    for (const upstream of this.#upstreams ?? []) upstream.destroy()
     this.#upstreams = undefined
     this.#host.settled(this)
     farewell(this.client.link, this.#parts.clock, () => this.#finished())

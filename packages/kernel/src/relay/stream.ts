@@ -1,4 +1,5 @@
-import type { CloseReason, Link, LinkHandler, Relay, RelayFlight, RelayRequest, RelayResult } from '../contracts.ts'
+import type { CloseReason, Disposer, Link, LinkHandler, Relay, RelayFlight, RelayRequest, RelayResult } from '../contracts.ts'
+import { lingerMs } from '../farewell.ts'
 import { type Idler, sweepWhile } from './idle-sweep.ts'
 
 const tailLength = 16
@@ -21,7 +22,8 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
   #tail: Buffer | undefined = undefined
   #moved = 0
   #movedAt = 0
-  #unsweep: (() => void) | undefined = undefined
+  #unsweep: Disposer | undefined = undefined
+  #cancelLinger: Disposer | undefined = undefined
 
   constructor(request: RelayRequest) {
     this.#request = request
@@ -66,12 +68,13 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
 
   /**
    * The goodbye needs its time: closing on bytes that the client still sends would reset it away. They are dropped
-   * until the client's FIN; the session ends a client that sends none.
+   * until the client's FIN, for which it has a second.
    */
   abort(reason: CloseReason): void {
     if (this.#aborting) return
-    const { client, backend, options } = this.#request
+    const { client, backend, options, clock } = this.#request
     this.#aborting = true
+    this.#cancelLinger = clock.after(lingerMs, () => client.destroy())
     this.#reason ??= reason
     backend.destroy()
     if (reason === 'drain' && options.goodbye !== undefined) client.write(options.goodbye)
@@ -151,6 +154,7 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
 
   #finish(): void {
     this.#unsweep?.()
+    this.#cancelLinger?.()
     this.#resolve({ reason: this.#reason ?? 'done', error: this.#error })
   }
 }

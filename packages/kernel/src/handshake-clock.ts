@@ -1,0 +1,33 @@
+import type { Clock } from './contracts.ts'
+
+/** The handshake deadline of one session. It stands still while the gateway resolves, wakes or dials: that is not the client's time. */
+export class HandshakeClock {
+  readonly startedAt: number
+  readonly #clock: Clock
+  #deadlineAt: number
+  #stoppedAt: number | undefined = undefined
+  #stops = 0
+
+  constructor(clock: Clock, timeoutMs: number) {
+    this.#clock = clock
+    this.startedAt = clock.now()
+    this.#deadlineAt = this.startedAt + timeoutMs
+  }
+
+  /** Stops nest. */
+  stop(): void {
+    this.#stops += 1
+    this.#stoppedAt ??= this.#clock.now()
+  }
+
+  start(): void {
+    this.#stops -= 1
+    if (this.#stops > 0 || this.#stoppedAt === undefined) return
+    this.#deadlineAt += this.#clock.now() - this.#stoppedAt
+    this.#stoppedAt = undefined
+  }
+
+  isOver(now: number): boolean {
+    return this.#stoppedAt === undefined && now >= this.#deadlineAt
+  }
+}
