@@ -1,0 +1,39 @@
+import { backend } from '../backend.ts'
+import type { Address, Dialled, DialRequest, LayerContext, Resolution, Resolver } from '../contracts.ts'
+import { Hooks } from '../hooks.ts'
+import { FakeClock } from './clock.ts'
+
+export interface TestContext extends LayerContext {
+  readonly clock: FakeClock
+  readonly hooks: Hooks
+}
+
+/** What a layer is set up with, on a clock that stands still. */
+export function layerContext(parts: { resolver?: Resolver; listening?: readonly Address[] } = {}): TestContext {
+  const { resolver = { name: 'none', resolve: () => 'none:1' }, listening = [] } = parts
+  return { hooks: new Hooks(), clock: new FakeClock(), resolver, listening: () => listening }
+}
+
+/** A dial of the first endpoint of a resolution. */
+export function dialRequest(resolution: Resolution, more: Partial<DialRequest> = {}): DialRequest {
+  const made = backend(resolution)
+  const [endpoint = { host: 'none' }] = made.endpoints
+  return {
+    backend: made,
+    endpoint,
+    defaultPort: 5432,
+    connectTimeoutMs: 1_000,
+    protocol: 'postgresql',
+    listener: 'db',
+    session: 's1',
+    key: 'alpha',
+    client: undefined,
+    local: undefined,
+    ...more,
+  }
+}
+
+/** A connection that only its identity matters of. */
+export function dialledTo(request: DialRequest): Dialled {
+  return { link: {} as Dialled['link'], endpoint: request.endpoint, tls: undefined }
+}

@@ -1,0 +1,2 @@
+export { type GuardSources, guard } from './guard.ts'
+export type { Lookup } from './dns.ts'
