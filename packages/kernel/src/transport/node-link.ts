@@ -106,12 +106,13 @@ export class NodeLink extends StreamLink {
     else super.destroy()
   }
 
-  /** Bytes are in the shared buffer. Returning false would stop the reading. */
+  /**
+   * Bytes are in the shared buffer. False stops the reading: a `resume` that was followed by `pause` in the same turn
+   * still begins to read, as Node acts on it a tick later.
+   */
   accept(length: number): boolean {
     const bytes = readBuffer.subarray(0, length)
-    if (this.given) return this.duplex.push(Buffer.from(bytes))
-    this.deliver(bytes)
-    return true
+    return this.given ? this.duplex.push(Buffer.from(bytes)) : this.deliver(bytes)
   }
 
   protected override listen(): void {

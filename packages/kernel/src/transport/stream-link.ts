@@ -43,6 +43,7 @@ export class StreamLink implements Link {
   protected paused = true
   protected given = false
   #ended = false
+  #heldBytes: Buffer | undefined = undefined
   #heldEnd = false
   #closed = false
   #finished = false
@@ -109,8 +110,8 @@ export class StreamLink implements Link {
   resume(): void {
     if (!this.paused || this.given) return
     this.paused = false
-    if (this.#heldEnd) queueMicrotask(() => this.deliverEnd())
-    else this.startReading()
+    if (this.#heldBytes !== undefined || this.#heldEnd) queueMicrotask(() => this.#deliverHeld())
+    if (!this.#heldEnd) this.startReading()
   }
 
   end(): void {
@@ -138,12 +139,19 @@ export class StreamLink implements Link {
     this.duplex.off('data', onData)
     this.duplex.off('end', onEnd)
     this.duplex.off('drain', onDrain)
+    if (this.#heldBytes !== undefined) this.duplex.unshift(this.#heldBytes)
     if (unread !== undefined && unread.length > 0) this.duplex.unshift(unread)
     return this.duplex
   }
 
-  deliver(bytes: Buffer): void {
+  /** False: the link is paused; the bytes are held, and reading must stop. */
+  deliver(bytes: Buffer): boolean {
+    if (this.paused) {
+      this.#heldBytes = this.#heldBytes === undefined ? Buffer.from(bytes) : Buffer.concat([this.#heldBytes, bytes])
+      return false
+    }
     this.handler?.onData(this, bytes)
+    return true
   }
 
   /** A FIN that was read before `pause` is held until `resume`. */
@@ -168,6 +176,14 @@ export class StreamLink implements Link {
     this.#inner?.destroy()
     this.handler?.onClose(this, this.failure)
     this.handler = undefined
+  }
+
+  #deliverHeld(): void {
+    if (this.paused || this.given || this.duplex.destroyed) return
+    const bytes = this.#heldBytes
+    this.#heldBytes = undefined
+    if (bytes !== undefined) this.handler?.onData(this, bytes)
+    if (this.#heldEnd && !this.paused) this.deliverEnd()
   }
 
   protected listen(): void {

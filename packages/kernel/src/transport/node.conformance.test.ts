@@ -1,0 +1,4 @@
+import { transportConformance } from '@proxy/testkit'
+import { nodeTransport } from './node.ts'
+
+transportConformance({ name: "Node's transport", transport: () => nodeTransport() })
