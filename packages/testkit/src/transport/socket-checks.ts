@@ -21,6 +21,8 @@ function read(duplex: Duplex): Reader {
   duplex.on('end', () => (ended = true))
   duplex.on('close', () => (closed = true))
   duplex.on('error', () => undefined)
+  // A link is born paused, and so may its stream be.
+  duplex.resume()
   return {
     get bytes() {
       return Buffer.concat(chunks)
