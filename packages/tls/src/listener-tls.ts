@@ -1,6 +1,4 @@
-import type { Duplex } from 'node:stream'
 import {
-  type ClientHello,
   type ClientHelloReader,
   type Disposer,
   GatewayError,
@@ -12,13 +10,15 @@ import {
   streamLink,
 } from '@proxy/kernel'
 import { answerChallenge, challengeContext } from './acme.ts'
-import { fatalAlert } from './alert.ts'
 import { Certificates } from './certificates.ts'
 import { clientHello } from './client-hello.ts'
 import { peekOpening } from './opening.ts'
 import type { TlsOptions } from './options.ts'
 import { accept } from './server-end.ts'
 import { tlsInfo } from './tls-info.ts'
+
+/** The fatal alert (RFC 6066 section 3), written by hand as OpenSSL has not seen the connection yet. */
+const unrecognizedName = Uint8Array.of(21, 3, 3, 0, 2, 2, 112)
 
 /** The server end of TLS, with `reload` for those who know when their certificate files have changed. */
 export interface ReloadableTls extends ListenerTls {
@@ -63,7 +63,7 @@ class ServerTls implements ReloadableTls {
   async secure(link: Link, request: SecureRequest): Promise<Secured> {
     if (this.mode === 'passthrough') throw new GatewayError('PROXY_TLS_UNAVAILABLE')
     const stream = link.socket(request.unread)
-    const hello = await this.#peek(stream, request.signal)
+    const hello = await peekOpening(stream, request.signal)
     const challenge = await challengeContext(hello, this.#options.acme)
     if (challenge !== undefined) {
       await answerChallenge(stream, challenge, request.signal)
@@ -71,19 +71,10 @@ class ServerTls implements ReloadableTls {
     }
     const identity = this.#certificates.table.select(hello.serverName)
     if (identity === undefined) {
-      stream.write(fatalAlert('unrecognizedName'))
+      stream.resume().write(unrecognizedName)
       throw new GatewayError('PROXY_TLS_HANDSHAKE', { message: 'no certificate is for the server name' })
     }
     const socket = await accept(stream, hello, identity, request)
     return { link: streamLink(socket, link), tls: tlsInfo(socket, hello.serverName, identity.asksClient) }
-  }
-
-  async #peek(stream: Duplex, signal: AbortSignal): Promise<ClientHello> {
-    try {
-      return await peekOpening(stream, signal)
-    } catch (error) {
-      if (GatewayError.is(error) && error.code === 'PROXY_TLS_HANDSHAKE') stream.write(fatalAlert('decodeError'))
-      throw error
-    }
   }
 }
