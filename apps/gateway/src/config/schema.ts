@@ -59,6 +59,7 @@ const listener: Shape<ListenerConfig> = {
   proxyProtocol: z.strictObject({ trusted: z.array(z.string().min(1)).min(1) }).optional(),
   idleTimeoutMs: milliseconds,
   backlog: count,
+  skipValidation: flag,
   reusePort: flag,
 }
 

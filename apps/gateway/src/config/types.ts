@@ -58,6 +58,8 @@ export interface ListenerConfig {
   /** In milliseconds; 0 = never. Default 0. */
   readonly idleTimeoutMs?: number | undefined
   readonly backlog?: number | undefined
+  /** The SSRF guard does not apply to what this listener dials. Default false. */
+  readonly skipValidation?: boolean | undefined
   /** Bind with SO_REUSEPORT, so that another instance may share the address (a rolling upgrade). Default false. */
   readonly reusePort?: boolean | undefined
 }

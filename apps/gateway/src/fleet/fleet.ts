@@ -1,0 +1,18 @@
+import type { DrainOptions } from '@proxy/kernel'
+import type { WorkerSnapshot } from '../admin/snapshot.ts'
+import type { BoundListener } from './unit.ts'
+
+/** The gateways of all worker processes, seen as one. */
+export interface Fleet {
+  /** Opens every one, or none and rejects. */
+  open(): Promise<readonly BoundListener[]>
+  /** Reads the configuration again in every worker: all take it, or all go on as before and this rejects. */
+  reload(generation: number): Promise<void>
+  snapshots(): Promise<readonly WorkerSnapshot[]>
+  /** Last snapshots of workers that are gone. */
+  readonly retired: readonly WorkerSnapshot[]
+  readonly restarts: number
+  drain(options: DrainOptions): Promise<void>
+  /** Ends everything at once. */
+  close(): Promise<void>
+}

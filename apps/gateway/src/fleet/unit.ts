@@ -1,0 +1,122 @@
+import { type Address, type DrainOptions, Gateway, type GatewayOptions } from '@proxy/kernel'
+import { Collector } from '../admin/collector.ts'
+import type { WorkerSnapshot } from '../admin/snapshot.ts'
+import { assemble } from '../config/assemble.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import { accessLog } from '../logging/access-log.ts'
+import type { Logger } from '../logging/logger.ts'
+import { defaultMaxTenants } from '../config/defaults.ts'
+import type { PeerLink } from './peer-link.ts'
+
+/** A listener as it was bound. */
+export interface BoundListener {
+  readonly name: string
+  readonly protocol: string
+  readonly address: Address
+  readonly tls: string
+}
+
+export interface UnitContext {
+  readonly peers: PeerLink
+  readonly logger: Logger
+  /** Secret that the workers share, so that TLS sessions begun in one are resumed in another. */
+  readonly ticketKeys: Buffer
+}
+
+/** One gateway in this process: the whole of it when there is one worker. */
+export class Unit {
+  readonly #context: UnitContext
+  readonly #collector: Collector
+  #gateway: Gateway | undefined
+  #loaded: LoadedConfig
+  #prepared: { readonly loaded: LoadedConfig; readonly options: GatewayOptions } | undefined
+  #previous: LoadedConfig | undefined
+
+  constructor(loaded: LoadedConfig, context: UnitContext) {
+    this.#loaded = loaded
+    this.#context = context
+    this.#collector = new Collector(maxTenantsOf(loaded))
+  }
+
+  async open(): Promise<readonly BoundListener[]> {
+    this.#gateway = new Gateway(await this.#build(this.#loaded))
+    await this.#gateway.open()
+    return this.#bound()
+  }
+
+  /** First half of a reload: everything that can fail without touching what runs. */
+  async prepare(loaded: LoadedConfig): Promise<void> {
+    const options = await this.#build(loaded)
+    // Its constructor checks the options.
+    void new Gateway(options)
+    this.#prepared = { loaded, options }
+  }
+
+  /** Second half: sessions under way are not touched. */
+  async commit(): Promise<readonly BoundListener[]> {
+    const prepared = this.#prepared
+    if (prepared === undefined) throw new Error('no reload was prepared')
+    this.#prepared = undefined
+    await this.#running.reload(prepared.options)
+    this.#previous = this.#loaded
+    this.#loaded = prepared.loaded
+    this.#context.logger.level = prepared.loaded.config.log?.level ?? 'info'
+    return this.#bound()
+  }
+
+  /** Undoes the first half, or both when another process failed at the second. */
+  async rollback(): Promise<void> {
+    this.#prepared = undefined
+    if (this.#previous === undefined) return
+    const previous = this.#previous
+    this.#previous = undefined
+    await this.#running.reload(await this.#build(previous))
+    this.#loaded = previous
+  }
+
+  /** Every process committed: there is no way back from here. */
+  settle(): void {
+    this.#previous = undefined
+  }
+
+  async drain(options: DrainOptions): Promise<void> {
+    await this.#gateway?.drain(options)
+  }
+
+  async close(): Promise<void> {
+    await this.#gateway?.close()
+  }
+
+  snapshot(): WorkerSnapshot {
+    const { user, system } = process.cpuUsage()
+    return {
+      worker: this.#context.peers.self,
+      pid: process.pid,
+      gateway: this.#running.stats(),
+      ...this.#collector.snapshot(),
+      residentBytes: process.memoryUsage.rss(),
+      cpuSeconds: (user + system) / 1e6,
+    }
+  }
+
+  #build(loaded: LoadedConfig): Promise<GatewayOptions> {
+    const { peers, ticketKeys, logger } = this.#context
+    return assemble(loaded, { peers, ticketKeys, observers: [this.#collector, accessLog(logger)] })
+  }
+
+  get #running(): Gateway {
+    if (this.#gateway === undefined) throw new Error('the gateway was not opened')
+    return this.#gateway
+  }
+
+  #bound(): BoundListener[] {
+    const { listeners } = this.#running.stats()
+    return listeners.map(({ name, protocol, address }, index) => {
+      const tls = this.#loaded.config.listeners[index]?.tls
+      return { name, protocol, address, tls: tls === undefined ? 'off' : (tls.mode ?? 'on') }
+    })
+  }
+}
+
+const maxTenantsOf = ({ config: { admin } }: LoadedConfig): number =>
+  typeof admin === 'object' ? (admin.maxTenants ?? defaultMaxTenants) : defaultMaxTenants

@@ -1,0 +1,71 @@
+import type { DrainOptions } from '@proxy/kernel'
+import { loadSource, type LoadedConfig } from '../config/load.ts'
+import { createLogger, type Logger } from '../logging/logger.ts'
+import { type Envelope, isEnvelope, PeerLink } from './peer-link.ts'
+import { slotVariable, topics, type WorkerPlan } from './plan.ts'
+import { failureOf } from './failure.ts'
+import { Unit } from './unit.ts'
+
+const primary = 0
+
+/** The life of a worker process: it does what the primary asks for, and ends with it. */
+export async function runWorker(): Promise<void> {
+  // A terminal signals the whole process group; the primary decides when a worker ends.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+  const peers = new PeerLink(Number(process.env[slotVariable]), send)
+  process.on('message', (message) => void (isEnvelope(message) && peers.receive(message)))
+  const plan = (await peers.request(primary, topics.plan, undefined)) as WorkerPlan
+  new Worker(plan, peers).listen()
+}
+
+const send = (envelope: Envelope): boolean => process.connected && process.send !== undefined && sent(envelope)
+
+// The channel may close at any moment: then this process ends too.
+function sent(envelope: Envelope): boolean {
+  process.send?.(envelope, undefined, undefined, () => undefined)
+  return true
+}
+
+class Worker {
+  readonly #plan: WorkerPlan
+  readonly #peers: PeerLink
+  #unit: Unit | undefined
+
+  constructor(plan: WorkerPlan, peers: PeerLink) {
+    this.#plan = plan
+    this.#peers = peers
+  }
+
+  listen(): void {
+    const { prepare, commit, rollback, settle, drain, snapshot, open } = topics
+    this.#peers.answer(open, () => this.#open())
+    this.#peers.answer(snapshot, () => this.#unit?.snapshot())
+    this.#peers.answer(prepare, async (generation) => this.#unit?.prepare(await this.#load(generation as number)))
+    this.#peers.answer(commit, () => this.#unit?.commit())
+    this.#peers.answer(rollback, () => this.#unit?.rollback())
+    this.#peers.answer(settle, () => this.#unit?.settle())
+    this.#peers.answer(drain, (options) => this.#unit?.drain(options as DrainOptions))
+  }
+
+  /** Answers what was bound, or why it could not be: an error's fields do not survive the way. */
+  async #open(): Promise<unknown> {
+    try {
+      const loaded = await this.#load(this.#plan.generation)
+      const ticketKeys = Buffer.from(this.#plan.ticketKeys, 'base64')
+      this.#unit = new Unit(loaded, { peers: this.#peers, ticketKeys, logger: this.#logger(loaded) })
+      return { bound: await this.#unit.open() }
+    } catch (error) {
+      return { failure: failureOf(error) }
+    }
+  }
+
+  #load(generation: number): Promise<LoadedConfig> {
+    const { source, cwd, embedded } = this.#plan
+    const backends = embedded === undefined ? undefined : { plan: embedded, peers: this.#peers }
+    return loadSource(source, { env: process.env, cwd, generation, embedded: backends })
+  }
+
+  #logger({ config }: LoadedConfig): Logger {
+    return createLogger(config.log, { worker: this.#peers.self })
+  }
+}

@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto'
+import { type Address, type GatewayPhase, parseAddress } from '@proxy/kernel'
+import { AdminServer, type AdminSource } from './admin/admin.ts'
+import type { FleetSnapshot } from './admin/snapshot.ts'
+import { defaultDrainDeadlineMs, defaultMaxTenants } from './config/defaults.ts'
+import { loadSource, type LoadedConfig } from './config/load.ts'
+import type { ConfigSource } from './config/source.ts'
+import type { AdminConfig, DrainConfig } from './config/types.ts'
+import { embeddedPorts } from './embedded/config.ts'
+import { EmbeddedBackends } from './embedded/backends.ts'
+import { type EmbeddedPlan, goneTopic, wakeTopic } from './embedded/plan.ts'
+import type { Environment } from './env/variables.ts'
+import { ClusterFleet } from './fleet/cluster-fleet.ts'
+import type { Fleet } from './fleet/fleet.ts'
+import { type Envelope, PeerLink } from './fleet/peer-link.ts'
+import { topics, type WorkerPlan } from './fleet/plan.ts'
+import { SingleFleet } from './fleet/single-fleet.ts'
+import type { BoundListener } from './fleet/unit.ts'
+import type { Logger } from './logging/logger.ts'
+
+export interface SupervisorOptions {
+  readonly source: ConfigSource
+  readonly env: Environment
+  readonly cwd: string
+  readonly logger: Logger
+  /** Processes; 1 = this one alone. */
+  readonly workers: number
+  /** Module that worker processes run. */
+  readonly exec: string
+}
+
+/** What runs, for the table that is printed at the start. */
+export interface Running {
+  readonly listeners: readonly BoundListener[]
+  readonly admin: Address | undefined
+  readonly embedded: EmbeddedPlan | undefined
+}
+
+/** The primary process: it owns the workers, the admin listener and the embedded backends. */
+export class Supervisor implements AdminSource {
+  readonly #options: SupervisorOptions
+  readonly #peers: PeerLink
+  readonly #ticketKeys: Buffer = randomBytes(48)
+  readonly #startedAt = performance.now()
+  readonly #reloads = { ok: 0, failed: 0 }
+  #embedded: { readonly backends: EmbeddedBackends; readonly plan: EmbeddedPlan } | undefined
+  #config: LoadedConfig | undefined
+  #fleet: Fleet | undefined
+  #admin: AdminServer | undefined
+  #phase: GatewayPhase = 'idle'
+  #generation = 0
+  #reloading: Promise<void> = Promise.resolve()
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#peers = new PeerLink(0, (envelope) => this.#send(envelope))
+  }
+
+  get ready(): boolean {
+    return this.#phase === 'open'
+  }
+
+  /** All or nothing. */
+  async open(): Promise<Running> {
+    try {
+      await this.#openEmbedded()
+      this.#config = await this.#load(0)
+      const admin = await this.#openAdmin()
+      this.#fleet = this.#newFleet()
+      const listeners = await this.#fleet.open()
+      this.#phase = 'open'
+      return { listeners, admin, embedded: this.#embedded?.plan }
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  /** Reads the configuration again. One at a time; a failure is logged and changes nothing. */
+  reload(): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#reload())
+    return this.#reloading
+  }
+
+  async drain(): Promise<void> {
+    this.#phase = 'draining'
+    const { delayMs = 0, deadlineMs = defaultDrainDeadlineMs }: DrainConfig = this.#config?.config.drain ?? {}
+    this.#options.logger.info({ delayMs, deadlineMs }, 'draining')
+    await this.#fleet?.drain({ delayMs, deadlineMs })
+    await this.close()
+  }
+
+  async close(): Promise<void> {
+    await this.#fleet?.close()
+    this.#phase = 'closed'
+    await this.#admin?.close()
+    await this.#embedded?.backends.close()
+  }
+
+  /** What is left to do when the process exits without `close`. */
+  abandon(): void {
+    this.#embedded?.backends.abandon()
+  }
+
+  async snapshot(): Promise<FleetSnapshot> {
+    const admin = this.#config?.config.admin
+    return {
+      phase: this.#phase,
+      uptimeMs: performance.now() - this.#startedAt,
+      workers: (await this.#fleet?.snapshots()) ?? [],
+      retired: this.#fleet?.retired ?? [],
+      restarts: this.#fleet?.restarts ?? 0,
+      reloads: this.#reloads,
+      maxTenants: (typeof admin === 'object' ? admin.maxTenants : undefined) ?? defaultMaxTenants,
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const { logger } = this.#options
+    if (this.#phase !== 'open') return
+    try {
+      const generation = ++this.#generation
+      const loaded = await this.#load(generation)
+      await this.#fleet?.reload(generation)
+      this.#config = loaded
+      this.#reloads.ok++
+      logger.info({ generation, source: loaded.source }, 'reloaded')
+    } catch (error) {
+      this.#reloads.failed++
+      logger.error({ err: error }, 'the reload failed; everything goes on as before')
+    }
+  }
+
+  #load(generation: number): Promise<LoadedConfig> {
+    const { source, env, cwd } = this.#options
+    const embedded = this.#embedded === undefined ? undefined : { plan: this.#embedded.plan, peers: this.#peers }
+    return loadSource(source, { env, cwd, generation, embedded })
+  }
+
+  async #openEmbedded(): Promise<void> {
+    if (this.#options.source.kind !== 'embedded') return
+    const backends = new EmbeddedBackends(() => this.#announceGone())
+    this.#peers.answer(wakeTopic, () => backends.wake())
+    this.#embedded = { backends, plan: await backends.open() }
+  }
+
+  #announceGone(): void {
+    this.#options.logger.warn('PostgreSQL has ended; the next connection starts it again')
+    const { workers } = this.#options
+    const peers = workers === 1 ? [0] : Array.from({ length: workers }, (_, index) => index + 1)
+    for (const peer of peers) this.#peers.request(peer, goneTopic, undefined).catch(() => undefined)
+  }
+
+  async #openAdmin(): Promise<Address | undefined> {
+    const address = adminAddress(this.#config?.config.admin)
+    if (address === undefined) return undefined
+    this.#admin = new AdminServer(this)
+    return this.#admin.open(address)
+  }
+
+  #newFleet(): Fleet {
+    const { workers, exec, env, logger } = this.#options
+    const context = { peers: this.#peers, logger, ticketKeys: this.#ticketKeys }
+    if (workers === 1) return new SingleFleet((generation) => this.#load(generation), context)
+    this.#peers.answer(topics.plan, () => this.#plan())
+    const defined = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
+    return new ClusterFleet({ workers, exec, logger, peers: this.#peers, env: Object.fromEntries(defined) })
+  }
+
+  /** A worker that is started later begins with the configuration of the latest reload. */
+  #plan(): WorkerPlan {
+    const { source, cwd } = this.#options
+    const ticketKeys = this.#ticketKeys.toString('base64')
+    return { source, cwd, generation: this.#generation, embedded: this.#embedded?.plan, ticketKeys }
+  }
+
+  #send(envelope: Envelope): boolean {
+    return this.#fleet instanceof ClusterFleet && this.#fleet.send(envelope)
+  }
+}
+
+/** undefined: no admin listener. */
+export function adminAddress(config: AdminConfig | boolean | undefined): Address | undefined {
+  if (config === false) return undefined
+  const address = (typeof config === 'object' ? config.address : undefined) ?? embeddedPorts.admin
+  return parseAddress(/^\d+$/.test(String(address)) ? `127.0.0.1:${address}` : address)
+}
