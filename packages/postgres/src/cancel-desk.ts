@@ -11,46 +11,40 @@ interface CancelMessage {
   readonly secret: string
 }
 
+/** Name of the desk among the shared state of a gateway, and of its messages between workers. */
+export const cancelTopic = 'postgresql:cancel'
+
 /**
  * One gateway process may run several `postgres()`: a listener each, or an old and a new configuration. A request that
- * comes to any of them is for the session of any of them, so they share one answer to the other workers.
+ * comes to any of them is for the session of any of them, so they share a desk.
  */
-interface Desk {
-  readonly handlers: Set<CancelHandler>
-  readonly unanswer: Disposer
-}
+export class CancelDesk {
+  readonly #handlers: Set<CancelHandler> = new Set()
+  #unanswer: Disposer | undefined
 
-const topic = 'postgresql:cancel'
-const desks = new WeakMap<Peers, Desk>()
-
-export function joinDesk(peers: Peers, handler: CancelHandler): Disposer {
-  const desk = desks.get(peers) ?? open(peers)
-  desk.handlers.add(handler)
-  return () => {
-    desk.handlers.delete(handler)
-    if (desk.handlers.size > 0 || desks.get(peers) !== desk) return
-    desks.delete(peers)
-    desk.unanswer()
+  join(peers: Peers, handler: CancelHandler): Disposer {
+    this.#unanswer ??= peers.answer(cancelTopic, (message) => this.#cancelHere(parse(message)))
+    this.#handlers.add(handler)
+    return () => this.#leave(handler)
   }
-}
 
-function open(peers: Peers): Desk {
-  const unanswer = peers.answer(topic, (message) => cancelHere(peers, parse(message)))
-  const desk = { handlers: new Set<CancelHandler>(), unanswer }
-  desks.set(peers, desk)
-  return desk
-}
+  /** Cancels the session of a key that `worker` gave out. A worker that is gone has no sessions any more. */
+  async cancel(peers: Peers, worker: number, key: CancelKey): Promise<void> {
+    if (worker === peers.self) return this.#cancelHere(key)
+    const message: CancelMessage = { pid: key.pid, secret: key.secret.toString('hex') }
+    await peers.request(worker, cancelTopic, message).catch(() => undefined)
+  }
 
-/** Cancels the session of a key that `worker` gave out. A worker that is gone has no sessions any more. */
-export async function cancelByPeer(peers: Peers, worker: number, key: CancelKey): Promise<void> {
-  if (worker === peers.self) return cancelHere(peers, key)
-  const message: CancelMessage = { pid: key.pid, secret: key.secret.toString('hex') }
-  await peers.request(worker, topic, message).catch(() => undefined)
-}
+  async #cancelHere(key: CancelKey): Promise<void> {
+    await Promise.all(Array.from(this.#handlers, (handle) => handle(key)))
+  }
 
-async function cancelHere(peers: Peers, key: CancelKey): Promise<void> {
-  const handlers = desks.get(peers)?.handlers ?? []
-  await Promise.all(Array.from(handlers, (handle) => handle(key)))
+  #leave(handler: CancelHandler): void {
+    this.#handlers.delete(handler)
+    if (this.#handlers.size > 0) return
+    this.#unanswer?.()
+    this.#unanswer = undefined
+  }
 }
 
 function parse(message: unknown): CancelKey {

@@ -1,5 +1,5 @@
 import { type Disposer, GatewayError, type ProtocolContext, type Session, type Upstream } from '@proxy/kernel'
-import { cancelByPeer, joinDesk } from './cancel-desk.ts'
+import { CancelDesk, cancelTopic } from './cancel-desk.ts'
 import { type Cancellable, CancelKeys, exactBackend, ownerOf } from './cancel-keys.ts'
 import { CancelRate } from './cancel-rate.ts'
 import type { PostgresSettings } from './options.ts'
@@ -19,6 +19,7 @@ export class Cancels {
   readonly #rate: CancelRate
   readonly #node: number
   readonly #stop: AbortController = new AbortController()
+  readonly #desk: CancelDesk
   readonly #leave: Disposer
 
   constructor(settings: PostgresSettings, context: ProtocolContext) {
@@ -26,7 +27,8 @@ export class Cancels {
     this.#node = settings.node
     this.#keys = new CancelKeys({ node: settings.node, worker: context.peers.self })
     this.#rate = new CancelRate(settings.maxCancelRate, context.clock)
-    this.#leave = joinDesk(context.peers, (key) => this.#deliver(key))
+    this.#desk = context.shared(cancelTopic, () => new CancelDesk())
+    this.#leave = this.#desk.join(context.peers, (key) => this.#deliver(key))
   }
 
   stop(): void {
@@ -56,7 +58,7 @@ export class Cancels {
     if (key === undefined || !this.#rate.admits(session.client.peer.host)) return
     try {
       const { node, worker } = ownerOf(key.pid)
-      if (node === this.#node) await cancelByPeer(this.#context.peers, worker, key)
+      if (node === this.#node) await this.#desk.cancel(this.#context.peers, worker, key)
     } catch (error) {
       if (!GatewayError.is(error)) throw error
     }

@@ -30,7 +30,7 @@ export function parseStartup(packet: Buffer): StartupMessage {
     throw new GatewayError('PROXY_UNSUPPORTED', { message })
   }
   const parameters = new Map<string, string>()
-  eachParameter(packet, (name, start, end) => addParameter(parameters, name, packet.toString('utf8', start, end)))
+  eachParameter(packet, ({ name, value, end }) => addParameter(parameters, name, packet.toString('utf8', value, end)))
   const user = parameters.get('user')
   if (!user) throw malformed('no PostgreSQL user name in the startup packet')
   return { version, user, database: parameters.get('database') || undefined, parameters, packet }
@@ -42,14 +42,21 @@ function addParameter(parameters: Map<string, string>, name: string, value: stri
   parameters.set(name, value)
 }
 
-/** Calls `visit` with each name and the bounds of its value. */
-function eachParameter(packet: Buffer, visit: (name: string, start: number, end: number) => void): void {
+/** One parameter: its name, and where in the packet the name begins, the value begins and the value ends. */
+interface Placed {
+  readonly name: string
+  readonly start: number
+  readonly value: number
+  readonly end: number
+}
+
+function eachParameter(packet: Buffer, visit: (parameter: Placed) => void): void {
   let at = firstParameter
   while (at < packet.length && packet[at] !== 0) {
     const nameEnd = packet.indexOf(0, at)
     const valueEnd = nameEnd < 0 ? -1 : packet.indexOf(0, nameEnd + 1)
     if (valueEnd < 0) throw malformed('invalid startup packet layout')
-    visit(packet.toString('utf8', at, nameEnd), nameEnd + 1, valueEnd)
+    visit({ name: packet.toString('utf8', at, nameEnd), start: at, value: nameEnd + 1, end: valueEnd })
     at = valueEnd + 1
   }
   if (at !== packet.length - 1) throw malformed('invalid startup packet layout: expected terminator as last byte')
@@ -59,8 +66,8 @@ function eachParameter(packet: Buffer, visit: (name: string, start: number, end:
 export function rewriteStartup(packet: Buffer, replacements: Replacements): Buffer {
   const parts = [packet.subarray(0, firstParameter)]
   const left = new Map(replacements)
-  eachParameter(packet, (name, start, end) => {
-    if (!left.has(name)) parts.push(packet.subarray(start - Buffer.byteLength(name) - 1, end + 1))
+  eachParameter(packet, ({ name, start, end }) => {
+    if (!left.has(name)) parts.push(packet.subarray(start, end + 1))
     else parts.push(encodeParameter(name, left.get(name)))
     left.delete(name)
   })

@@ -1,0 +1,285 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import type { Peers } from '@proxy/kernel'
+import {
+  certificateAuthority,
+  describeNeeding,
+  launch,
+  type Launched,
+  type PostgresServer,
+  postgresServer,
+} from '@proxy/test-servers'
+import { tls } from '@proxy/tls'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { encodeCancelRequest } from '../src/wire.ts'
+import { at, openGateway, type TestGateway, to } from './setup.ts'
+
+let server: PostgresServer
+
+beforeAll(async () => {
+  server = await postgresServer({ databases: ['alpha'] })
+})
+
+afterAll(() => server.stop())
+
+const canceled = { code: '57014' }
+
+interface Running {
+  readonly client: pg.Client
+  readonly key: { readonly pid: number; readonly secret: Buffer }
+  readonly query: Promise<unknown>
+}
+
+/** A connection whose query sleeps until somebody ends it; settles when the backend has begun. */
+async function sleeping(port: number, ssl: pg.ClientConfig['ssl'] = false): Promise<Running> {
+  const client = new pg.Client({ host: '127.0.0.1', port, user: 'demo', password: 'demo', database: 'alpha', ssl })
+  await client.connect()
+  const { rows } = await client.query('select pg_backend_pid() as pid')
+  const query = client.query('select pg_sleep(60)')
+  query.catch(() => undefined)
+  await untilActive((rows[0] as { pid: number }).pid)
+  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number }
+  const secret = Buffer.alloc(4)
+  secret.writeInt32BE(secretKey)
+  return { client, key: { pid: processID, secret }, query }
+}
+
+/** Polls the server itself, which is the only one to know. */
+async function untilActive(pid: number): Promise<void> {
+  const client = new pg.Client(server.url('alpha'))
+  await client.connect()
+  const sql = `select 1 from pg_stat_activity where pid = $1 and state = 'active' and query like '%pg_sleep(60)%'`
+  while ((await client.query(sql, [pid])).rowCount === 0);
+  await client.end()
+}
+
+/** Sends a CancelRequest and settles when the gateway has closed the connection; with what it said. */
+async function cancel(port: number, packet: Buffer): Promise<string> {
+  const socket = net.connect(port, '127.0.0.1')
+  let answer = ''
+  socket.on('data', (bytes) => (answer += bytes.toString('latin1')))
+  socket.write(packet)
+  await once(socket, 'close')
+  return answer
+}
+
+/** Ends the query for the tests in which nobody else did. */
+async function finish({ client }: Running): Promise<void> {
+  client.on('error', () => undefined)
+  await client.end()
+}
+
+describe('one worker', () => {
+  let gateway: TestGateway
+  beforeAll(async () => {
+    gateway = await openGateway(to(server))
+  })
+  afterAll(() => gateway[Symbol.asyncDispose]())
+
+  test('the key is ours: its pid is positive and not the backend’s', async () => {
+    const running = await sleeping(gateway.port)
+    expect(running.key.pid).toBeGreaterThanOrEqual(0)
+    const own = encodeCancelRequest(running.key)
+    await cancel(server.port, own)
+    await cancel(gateway.port, own)
+    await expect(running.query).rejects.toMatchObject(canceled)
+    await running.client.end()
+  })
+
+  test('an unknown key, or a secret that is off by a bit, closes in silence and cancels nobody', async () => {
+    const running = await sleeping(gateway.port)
+    const wrong = Buffer.from(running.key.secret)
+    wrong[3]! ^= 1
+    expect(await cancel(gateway.port, encodeCancelRequest({ pid: running.key.pid, secret: wrong }))).toBe('')
+    expect(await cancel(gateway.port, encodeCancelRequest({ pid: running.key.pid ^ 1, secret: wrong }))).toBe('')
+    const longer = Buffer.concat([running.key.secret, Buffer.alloc(28)])
+    expect(await cancel(gateway.port, encodeCancelRequest({ pid: running.key.pid, secret: longer }))).toBe('')
+    expect(await state(running)).toBe('running')
+    await cancel(gateway.port, encodeCancelRequest(running.key))
+    await expect(running.query).rejects.toMatchObject(canceled)
+    await running.client.end()
+  })
+
+  test('a key is forgotten with its session', async () => {
+    const running = await sleeping(gateway.port)
+    await cancel(gateway.port, encodeCancelRequest(running.key))
+    await expect(running.query).rejects.toMatchObject(canceled)
+    await running.client.end()
+    let dials = 0
+    const unhook = gateway.gateway.hooks.on('dial:end', () => dials++)
+    await cancel(gateway.port, encodeCancelRequest(running.key))
+    unhook()
+    expect(dials).toBe(0)
+  })
+
+  test('the driver’s own cancel', async () => {
+    const running = await sleeping(gateway.port)
+    const helper = new pg.Client({ host: '127.0.0.1', port: gateway.port, user: 'demo', database: 'alpha' })
+    const cancelling = helper as unknown as { cancel(client: pg.Client, query: unknown): void }
+    const active = (running.client as unknown as { activeQuery: unknown }).activeQuery
+    cancelling.cancel(running.client, active)
+    await expect(running.query).rejects.toMatchObject(canceled)
+    await running.client.end()
+  })
+
+  describeNeeding(['psql'], 'psql', () => {
+    test('Ctrl-C', async () => {
+      const child = sleepInPsql(at(gateway.port, 'dbname=alpha sslmode=disable'))
+      await interrupt(child)
+      expect(child.stderr).toContain('canceling statement due to user request')
+    })
+  })
+})
+
+async function state(running: Running): Promise<string> {
+  return Promise.race([
+    running.query.then(
+      () => 'done',
+      () => 'ended',
+    ),
+    new Promise<string>((resolve) => setImmediate(resolve, 'running')),
+  ])
+}
+
+function sleepInPsql(connection: string): Launched {
+  const sql = ['-c', 'select pg_backend_pid()', '-c', 'select pg_sleep(60)']
+  return launch('psql', ['-XAt', '-d', connection, ...sql], { env: { PGPASSWORD: 'demo' } })
+}
+
+async function interrupt(child: Launched): Promise<void> {
+  const [pid] = await child.waitFor(/\d+/)
+  await untilActive(Number(pid))
+  child.signal('SIGINT')
+  await child.exited
+}
+
+test('requests beyond the rate of one address are dropped', async () => {
+  await using gateway = await openGateway(to(server), { protocol: { maxCancelRate: 1 } })
+  const [first, second] = [await sleeping(gateway.port), await sleeping(gateway.port)]
+  await Promise.all([
+    cancel(gateway.port, encodeCancelRequest({ pid: 1, secret: Buffer.alloc(4) })),
+    cancel(gateway.port, encodeCancelRequest(first.key)),
+    cancel(gateway.port, encodeCancelRequest(second.key)),
+  ])
+  expect([await state(first), await state(second)]).toEqual(['running', 'running'])
+  await Promise.all([finish(first), finish(second)])
+})
+
+test('a cancel does not ask the resolver, let alone wake anybody', async () => {
+  let asked = 0
+  await using gateway = await openGateway(() => {
+    asked++
+    return server.endpoint
+  })
+  const running = await sleeping(gateway.port)
+  await cancel(gateway.port, encodeCancelRequest(running.key))
+  await expect(running.query).rejects.toMatchObject(canceled)
+  await running.client.end()
+  expect(asked).toBe(1)
+})
+
+test('with several endpoints, the server of the session is asked', async () => {
+  const other = await postgresServer({ databases: ['alpha'] })
+  let turn = 0
+  await using gateway = await openGateway(() => {
+    const both = [server.endpoint, other.endpoint]
+    return { endpoint: turn++ === 0 ? both : both.reverse() }
+  })
+  const running = await sleeping(gateway.port)
+  await cancel(gateway.port, encodeCancelRequest(running.key))
+  await expect(running.query).rejects.toMatchObject(canceled)
+  await running.client.end()
+  await other.stop()
+})
+
+/** Workers that reach each other as processes do: messages survive JSON. */
+function linkedPeers(count: number): Peers[] {
+  type Handler = (message: unknown, from: number) => unknown
+  const topics = Array.from({ length: count }, () => new Map<string, Handler>())
+  return topics.map((own, self) => ({
+    self,
+    async request(peer, topic, message) {
+      const handler = topics[peer]?.get(topic)
+      if (handler === undefined) throw new Error(`worker ${peer} does not answer ${topic}`)
+      return handler(JSON.parse(JSON.stringify(message)), self)
+    },
+    answer(topic, handler) {
+      own.set(topic, handler)
+      return () => own.delete(topic)
+    },
+  }))
+}
+
+describe('two workers', () => {
+  let workers: TestGateway[]
+  beforeAll(async () => {
+    workers = await Promise.all(linkedPeers(2).map((peers) => openGateway(to(server), { peers })))
+  })
+  afterAll(() => Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]())))
+
+  test.each([
+    [0, 1],
+    [1, 0],
+  ])('the session at worker %d, the request at worker %d', async (home, elsewhere) => {
+    const running = await sleeping(workers[home]!.port)
+    expect(await cancel(workers[elsewhere]!.port, encodeCancelRequest(running.key))).toBe('')
+    await expect(running.query).rejects.toMatchObject(canceled)
+    await running.client.end()
+  })
+
+  test('a worker that is not there closes in silence', async () => {
+    const pid = 900 << 13
+    expect(await cancel(workers[0]!.port, encodeCancelRequest({ pid, secret: Buffer.alloc(4) }))).toBe('')
+  })
+})
+
+describeNeeding(['openssl'], 'TLS', () => {
+  test('the request may come with TLS or without', async () => {
+    const authority = certificateAuthority()
+    const certificate = authority.server({ name: 'localhost' })
+    await using gateway = await openGateway(to(server), {
+      listener: { tls: tls({ mode: 'negotiated', required: true, certificates: [certificate] }) },
+    })
+    for (const asTls of [true, false]) {
+      const running = await sleeping(gateway.port, { ca: authority.cert })
+      const packet = encodeCancelRequest(running.key)
+      await (asTls ? cancelWithTls(gateway.port, packet, authority.cert) : cancel(gateway.port, packet))
+      await expect(running.query).rejects.toMatchObject(canceled)
+      await running.client.end()
+    }
+    authority.dispose()
+  })
+
+  test('the backend is asked with TLS when the session has it', async () => {
+    const authority = certificateAuthority()
+    const hba = ['hostssl all all 0.0.0.0/0 scram-sha-256']
+    const secured = await postgresServer({
+      databases: ['alpha'],
+      tls: authority.server({ name: 'localhost' }),
+      hba,
+    })
+    const endpoint = secured.endpoint
+    await using gateway = await openGateway(() => ({ endpoint, tls: { mode: 'negotiated', ca: authority.cert } }))
+    const previous = server
+    server = secured
+    try {
+      const running = await sleeping(gateway.port)
+      await cancel(gateway.port, encodeCancelRequest(running.key))
+      await expect(running.query).rejects.toMatchObject(canceled)
+      await running.client.end()
+    } finally {
+      server = previous
+      await secured.stop()
+      authority.dispose()
+    }
+  })
+})
+
+async function cancelWithTls(port: number, packet: Buffer, ca: string): Promise<void> {
+  const { connectTls } = await import('./raw-tls.ts')
+  const socket = await connectTls(port, { ca })
+  socket.write(packet)
+  socket.resume()
+  await once(socket, 'close')
+}
