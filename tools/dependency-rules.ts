@@ -27,7 +27,7 @@ const client: Rule = { workspace: [kernel], external: true }
 /** The files that may load a module which their package must not. */
 const exceptions: readonly { module: RegExp; files: RegExp }[] = [
   { module: /^net$/, files: /^packages\/kernel\/src\/transport\// },
-  { module: /^dns(\/promises)?$/, files: /^packages\/kernel\/src\/layers\/guard/ },
+  { module: /^dns(\/promises)?$/, files: /^packages\/kernel\/src\/layers\/(guard|dns)/ },
 ]
 
 const app = '@proxy/gateway'
