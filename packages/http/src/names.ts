@@ -1,0 +1,80 @@
+import { latin1, TOKEN } from './bytes.ts'
+
+const UNDERSCORE = 0x5f
+
+/** The field names that mean something to a proxy. Everything else is 0 and is forwarded unread. */
+export const CONNECTION = 1
+export const CONTENT_LENGTH = 2
+export const TRANSFER_ENCODING = 3
+export const HOST = 4
+export const UPGRADE = 5
+export const EXPECT = 6
+export const TE = 7
+export const KEEP_ALIVE = 8
+export const PROXY_CONNECTION = 9
+export const PROXY_AUTHORIZATION = 10
+export const X_FORWARDED_FOR = 11
+export const X_FORWARDED_PROTO = 12
+export const X_FORWARDED_HOST = 13
+export const FORWARDED = 14
+export const HTTP2_SETTINGS = 15
+export const TRAILER = 16
+
+const names: Readonly<Record<string, number>> = {
+  connection: CONNECTION,
+  'content-length': CONTENT_LENGTH,
+  'transfer-encoding': TRANSFER_ENCODING,
+  host: HOST,
+  upgrade: UPGRADE,
+  expect: EXPECT,
+  te: TE,
+  'keep-alive': KEEP_ALIVE,
+  'proxy-connection': PROXY_CONNECTION,
+  'proxy-authorization': PROXY_AUTHORIZATION,
+  'x-forwarded-for': X_FORWARDED_FOR,
+  'x-forwarded-proto': X_FORWARDED_PROTO,
+  'x-forwarded-host': X_FORWARDED_HOST,
+  forwarded: FORWARDED,
+  'http2-settings': HTTP2_SETTINGS,
+  trailer: TRAILER,
+}
+
+interface Entry {
+  readonly id: number
+  readonly codes: Uint8Array
+}
+
+const byLength: readonly (readonly Entry[])[] = Array.from({ length: 20 }, (_, length) =>
+  Object.entries(names)
+    .filter(([name]) => name.length === length)
+    .map(([name, id]) => ({ id, codes: Uint8Array.from(name, (char) => char.charCodeAt(0)) })),
+)
+
+/** Which of the names above the token `bytes[start, end)` is; 0 for none. */
+export function nameId(bytes: Buffer, start: number, end: number): number {
+  const length = end - start
+  if (length >= byLength.length) return 0
+  const entries = byLength[length]!
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i]!
+    if (matches(bytes, start, entry.codes)) return entry.id
+  }
+  return 0
+}
+
+function matches(bytes: Buffer, start: number, codes: Uint8Array): boolean {
+  for (let i = 0; i < codes.length; i++) if (TOKEN[bytes[start + i]!] !== codes[i]) return false
+  return true
+}
+
+/** The bit of a name in a set of names. */
+export function bit(id: number): number {
+  return 1 << id
+}
+
+/** Another spelling of a framing field (`Content_Length`), which some backends read as the real one. */
+export function looksLikeFraming(bytes: Buffer, start: number, end: number): boolean {
+  if (bytes[start + 7] !== UNDERSCORE && bytes[start + 8] !== UNDERSCORE) return false
+  const name = latin1(bytes, start, end).toLowerCase()
+  return name === 'content_length' || name === 'transfer_encoding'
+}
