@@ -13,6 +13,8 @@ export {
 } from './memory-transport.ts'
 export { pattern } from './pattern.ts'
 export { Peer } from './peer.ts'
+export { relayChecks, relayConformance, type RelayConformance } from './relay/conformance.ts'
+export type { RelaySubject } from './relay/subject.ts'
 export { transportChecks, transportConformance, type TransportConformance } from './transport/conformance.ts'
 export type { TransportSubject } from './transport/subject.ts'
 export { settle, turn, until, within } from './waiting.ts'

@@ -42,7 +42,9 @@ export class Peer implements LinkHandler {
     if (!this.write(bytes)) await until(() => this.link.writable || this.closed, 'room for more bytes')
   }
 
-  end(): void {
+  /** Half-close, behind the bytes when there are any. */
+  end(bytes?: Bytes): void {
+    if (bytes !== undefined) this.write(bytes)
     this.link.end()
   }
 
