@@ -4,4 +4,13 @@ export type Config = ReturnType<typeof defineConfig>
 
 /** ESM only, for the oldest maintained Node line; `tsc -p tsconfig.build.json` writes the declarations afterwards. */
 export const esm = (entry: Record<string, string>): Config =>
-  defineConfig({ entry, format: 'esm', target: 'node22', platform: 'node', dts: false, sourcemap: true, clean: true })
+  defineConfig({
+    entry,
+    format: 'esm',
+    target: 'node22',
+    platform: 'node',
+    dts: false,
+    sourcemap: true,
+    clean: true,
+    removeNodeProtocol: false,
+  })

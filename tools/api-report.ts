@@ -1,7 +1,7 @@
 // Compares the public types of every published entry point with the committed api/*.api.md; run after a build.
 //   npm run api:check     fails when a report is out of date
 //   npm run api:update    writes the reports
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Extractor, ExtractorConfig, ExtractorLogLevel, type IConfigFile } from '@microsoft/api-extractor'
 import { type Member, published, root } from './workspace.ts'
@@ -25,6 +25,8 @@ function entries({ folder, manifest }: Member): Entry[] {
 function config({ folder, name, types }: Entry): ExtractorConfig {
   const projectFolder = root + folder
   const none = { logLevel: ExtractorLogLevel.None }
+  // Not an error, for another entry point of the package may export it: the report shows it to its readers.
+  const forgotten = { logLevel: ExtractorLogLevel.None, addToApiReportFile: true }
   const configObject: IConfigFile = {
     projectFolder,
     mainEntryPointFilePath: `${projectFolder}/${types}`,
@@ -45,14 +47,14 @@ function config({ folder, name, types }: Entry): ExtractorConfig {
       enabled: true,
       reportFileName: name,
       reportFolder: `${projectFolder}/api`,
-      reportTempFolder: `${projectFolder}/dist/api`,
+      reportTempFolder: `${projectFolder}/node_modules/.api`,
     },
     docModel: { enabled: false },
     dtsRollup: { enabled: false },
     tsdocMetadata: { enabled: false },
     messages: {
       compilerMessageReporting: { default: { logLevel: ExtractorLogLevel.Error } },
-      extractorMessageReporting: { default: none, 'ae-forgotten-export': { logLevel: ExtractorLogLevel.Error } },
+      extractorMessageReporting: { default: none, 'ae-forgotten-export': forgotten },
       tsdocMessageReporting: { default: none },
     },
   }
@@ -70,6 +72,7 @@ function report(entry: Entry, update: boolean): boolean {
     console.error(`${path}: there is no ${entry.types}; build first`)
     return false
   }
+  mkdirSync(`${root}${entry.folder}/api`, { recursive: true })
   const { succeeded, apiReportChanged, errorCount } = Extractor.invoke(config(entry), {
     localBuild: update,
     messageCallback(message) {
