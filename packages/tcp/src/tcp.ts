@@ -1,0 +1,99 @@
+import {
+  GatewayError,
+  type Protocol,
+  protocolByName,
+  type ProtocolFacts,
+  type Session,
+  type Upstream,
+} from '@proxy/kernel'
+import type { TcpOptions } from './options.ts'
+import { refusal } from './refusals.ts'
+import { routeKey } from './route-key.ts'
+
+const tlsRecordHandshake = 22
+
+/**
+ * Routes a protocol that has no package of its own: by a fixed `key` for each listener, by a key that `extract` finds in
+ * the first bytes, or by the TLS server name, whether TLS is ended here or passed through. Then bytes are relayed as they
+ * are. In `negotiated` mode TLS begins when the client begins it. Throws `PROXY_CONFIG_INVALID`.
+ */
+export function tcp(options: TcpOptions = {}): Protocol {
+  const { name = 'tcp', detect = detector(options) } = options
+  const facts = factsOf(name)
+  checkOrder(facts, options)
+  return {
+    api: 1,
+    name,
+    speaksFirst: facts.speaksFirst,
+    defaultPort: facts.port,
+    alpn: options.alpn,
+    halfClose: true,
+    serve: (session) => serve(session, facts, options),
+    refuse: (error, session) => refusal(name, error, session),
+    ...(detect === undefined ? {} : { detect }),
+  }
+}
+
+function factsOf(name: string): ProtocolFacts {
+  const facts = protocolByName(name)
+  if (facts === undefined) throw invalid(`'${name}' is not the name of a protocol; use 'tcp' for one without a name`)
+  return facts
+}
+
+/** What waits for the client's first bytes would wait for ever where the client waits for the server's. */
+function checkOrder({ name, speaksFirst }: ProtocolFacts, { key, extract, transform, detect }: TcpOptions): void {
+  if (key === '') throw invalid('key is empty')
+  if (key !== undefined && extract !== undefined) throw invalid('key and extract exclude each other')
+  if (speaksFirst === 'client') return
+  const wrong = Object.entries({ extract, transform, detect }).find(([, option]) => option !== undefined)?.[0]
+  if (wrong === undefined) return
+  throw invalid(`${wrong} does not go with ${name}, whose server speaks first: route it by TLS server name or by key`)
+}
+
+function detector({ extract }: TcpOptions): Protocol['detect'] {
+  if (extract === undefined) return undefined
+  return (prefix) => {
+    try {
+      return extract(prefix, undefined) === undefined ? undefined : true
+    } catch {
+      return false
+    }
+  }
+}
+
+async function serve(session: Session, facts: ProtocolFacts, options: TcpOptions): Promise<void> {
+  if (session.tlsMode === 'negotiated') await secureIfBegun(session, facts)
+  const { key, attributes } = await routeKey(session, options)
+  const { transform, idleTimeoutMs } = options
+  const relayOptions = { idleTimeoutMs }
+  if (transform === undefined) {
+    await session.relay(await dial(session, key, attributes), relayOptions)
+    return
+  }
+  const message = await session.client.read(transform.frame)
+  const upstream = await dial(session, key, attributes)
+  await upstream.write(transform.apply(message, upstream.backend))
+  await session.relay(upstream, relayOptions)
+}
+
+/** Without a protocol's own way to ask for TLS, its first byte tells whether a client has begun it. */
+async function secureIfBegun({ client, tlsRequired }: Session, { speaksFirst }: ProtocolFacts): Promise<void> {
+  const opening = speaksFirst === 'client' ? await client.peek((bytes) => (bytes.length === 0 ? 0 : 1)) : undefined
+  if (opening?.[0] === tlsRecordHandshake) await client.secure()
+  else if (tlsRequired) throw new GatewayError('PROXY_TLS_REQUIRED')
+}
+
+async function dial(
+  session: Session,
+  key: string,
+  attributes: Readonly<Record<string, string>> = {},
+): Promise<Upstream> {
+  const upstream = await session.route(key, attributes)
+  if (upstream.backend.tls?.mode !== 'negotiated') return upstream
+  // Relaying all the same would send in plain what the resolver wants encrypted.
+  throw new GatewayError('PROXY_BACKEND_TLS', { message: 'this protocol has no way to ask the backend for TLS' })
+}
+
+function invalid(why: string): GatewayError {
+  return new GatewayError('PROXY_CONFIG_INVALID', { message: `tcp: ${why}` })
+}
