@@ -1,6 +1,5 @@
 import { once } from 'node:events'
-import net from 'node:net'
-import type { Peers } from '@proxy/kernel'
+import type { Layer, Peers } from '@proxy/kernel'
 import {
   certificateAuthority,
   describeNeeding,
@@ -12,7 +11,8 @@ import {
 import { tls } from '@proxy/tls'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { encodeCancelRequest } from '../src/wire.ts'
+import { encodeCancelRequest, encodeRequest, requestCodes } from '../src/wire.ts'
+import { connectTls, exchange, tap } from './raw.ts'
 import { at, openGateway, type TestGateway, to } from './setup.ts'
 
 let server: PostgresServer
@@ -32,13 +32,13 @@ interface Running {
 }
 
 /** A connection whose query sleeps until somebody ends it; settles when the backend has begun. */
-async function sleeping(port: number, ssl: pg.ClientConfig['ssl'] = false): Promise<Running> {
+async function sleeping(port: number, ssl: pg.ClientConfig['ssl'] = false, on = server): Promise<Running> {
   const client = new pg.Client({ host: '127.0.0.1', port, user: 'demo', password: 'demo', database: 'alpha', ssl })
   await client.connect()
   const { rows } = await client.query('select pg_backend_pid() as pid')
   const query = client.query('select pg_sleep(60)')
   query.catch(() => undefined)
-  await untilActive((rows[0] as { pid: number }).pid)
+  await untilActive((rows[0] as { pid: number }).pid, on)
   const { processID, secretKey } = client as unknown as { processID: number; secretKey: number }
   const secret = Buffer.alloc(4)
   secret.writeInt32BE(secretKey)
@@ -46,8 +46,8 @@ async function sleeping(port: number, ssl: pg.ClientConfig['ssl'] = false): Prom
 }
 
 /** Polls the server itself, which is the only one to know. */
-async function untilActive(pid: number): Promise<void> {
-  const client = new pg.Client(server.url('alpha'))
+async function untilActive(pid: number, on = server): Promise<void> {
+  const client = new pg.Client(on.url('alpha'))
   await client.connect()
   const sql = `select 1 from pg_stat_activity where pid = $1 and state = 'active' and query like '%pg_sleep(60)%'`
   while ((await client.query(sql, [pid])).rowCount === 0);
@@ -55,20 +55,8 @@ async function untilActive(pid: number): Promise<void> {
 }
 
 /** Sends a CancelRequest and settles when the gateway has closed the connection; with what it said. */
-async function cancel(port: number, packet: Buffer): Promise<string> {
-  const socket = net.connect(port, '127.0.0.1')
-  let answer = ''
-  socket.on('data', (bytes) => (answer += bytes.toString('latin1')))
-  socket.write(packet)
-  await once(socket, 'close')
-  return answer
-}
-
-/** Ends the query for the tests in which nobody else did. */
-async function finish({ client }: Running): Promise<void> {
-  client.on('error', () => undefined)
-  await client.end()
-}
+const cancel = async (port: number, packet: Buffer): Promise<string> =>
+  (await exchange(port, packet)).toString('latin1')
 
 describe('one worker', () => {
   let gateway: TestGateway
@@ -89,13 +77,20 @@ describe('one worker', () => {
 
   test('an unknown key, or a secret that is off by a bit, closes in silence and cancels nobody', async () => {
     const running = await sleeping(gateway.port)
-    const wrong = Buffer.from(running.key.secret)
+    const { pid, secret } = running.key
+    const wrong = Buffer.from(secret)
     wrong[3]! ^= 1
-    expect(await cancel(gateway.port, encodeCancelRequest({ pid: running.key.pid, secret: wrong }))).toBe('')
-    expect(await cancel(gateway.port, encodeCancelRequest({ pid: running.key.pid ^ 1, secret: wrong }))).toBe('')
-    const longer = Buffer.concat([running.key.secret, Buffer.alloc(28)])
-    expect(await cancel(gateway.port, encodeCancelRequest({ pid: running.key.pid, secret: longer }))).toBe('')
-    expect(await state(running)).toBe('running')
+    const longer = Buffer.concat([secret, Buffer.alloc(28)])
+    const dials = await dialsDuring(gateway, async () => {
+      for (const key of [
+        { pid, secret: wrong },
+        { pid: pid ^ 1, secret },
+        { pid, secret: longer },
+      ]) {
+        expect(await cancel(gateway.port, encodeCancelRequest(key))).toBe('')
+      }
+    })
+    expect(dials).toBe(0)
     await cancel(gateway.port, encodeCancelRequest(running.key))
     await expect(running.query).rejects.toMatchObject(canceled)
     await running.client.end()
@@ -106,11 +101,7 @@ describe('one worker', () => {
     await cancel(gateway.port, encodeCancelRequest(running.key))
     await expect(running.query).rejects.toMatchObject(canceled)
     await running.client.end()
-    let dials = 0
-    const unhook = gateway.gateway.hooks.on('dial:end', () => dials++)
-    await cancel(gateway.port, encodeCancelRequest(running.key))
-    unhook()
-    expect(dials).toBe(0)
+    expect(await dialsDuring(gateway, () => cancel(gateway.port, encodeCancelRequest(running.key)))).toBe(0)
   })
 
   test('the driver’s own cancel', async () => {
@@ -132,14 +123,13 @@ describe('one worker', () => {
   })
 })
 
-async function state(running: Running): Promise<string> {
-  return Promise.race([
-    running.query.then(
-      () => 'done',
-      () => 'ended',
-    ),
-    new Promise<string>((resolve) => setImmediate(resolve, 'running')),
-  ])
+/** How often a backend was dialled meanwhile: what is not dialled cannot be cancelled. */
+async function dialsDuring({ gateway }: TestGateway, action: () => Promise<unknown>): Promise<number> {
+  let dials = 0
+  const unhook = gateway.hooks.on('dial:end', () => dials++)
+  await action()
+  unhook()
+  return dials
 }
 
 function sleepInPsql(connection: string): Launched {
@@ -156,14 +146,11 @@ async function interrupt(child: Launched): Promise<void> {
 
 test('requests beyond the rate of one address are dropped', async () => {
   await using gateway = await openGateway(to(server), { protocol: { maxCancelRate: 1 } })
-  const [first, second] = [await sleeping(gateway.port), await sleeping(gateway.port)]
-  await Promise.all([
-    cancel(gateway.port, encodeCancelRequest({ pid: 1, secret: Buffer.alloc(4) })),
-    cancel(gateway.port, encodeCancelRequest(first.key)),
-    cancel(gateway.port, encodeCancelRequest(second.key)),
-  ])
-  expect([await state(first), await state(second)]).toEqual(['running', 'running'])
-  await Promise.all([finish(first), finish(second)])
+  const running = await sleeping(gateway.port)
+  await cancel(gateway.port, encodeCancelRequest({ pid: 1, secret: Buffer.alloc(4) }))
+  expect(await dialsDuring(gateway, () => cancel(gateway.port, encodeCancelRequest(running.key)))).toBe(0)
+  running.client.on('error', () => undefined)
+  await running.client.end()
 })
 
 test('a cancel does not ask the resolver, let alone wake anybody', async () => {
@@ -182,10 +169,15 @@ test('a cancel does not ask the resolver, let alone wake anybody', async () => {
 test('with several endpoints, the server of the session is asked', async () => {
   const other = await postgresServer({ databases: ['alpha'] })
   let turn = 0
-  await using gateway = await openGateway(() => {
-    const both = [server.endpoint, other.endpoint]
-    return { endpoint: turn++ === 0 ? both : both.reverse() }
-  })
+  const rotate: Layer = {
+    name: 'rotate',
+    dial: (next) => (request, signal) => {
+      const { endpoints } = request.backend
+      return next({ ...request, endpoint: endpoints[turn++ % endpoints.length]! }, signal)
+    },
+  }
+  const both = { endpoint: [server.endpoint, other.endpoint] }
+  await using gateway = await openGateway(() => both, { layers: [rotate] })
   const running = await sleeping(gateway.port)
   await cancel(gateway.port, encodeCancelRequest(running.key))
   await expect(running.query).rejects.toMatchObject(canceled)
@@ -253,32 +245,22 @@ describeNeeding(['openssl'], 'TLS', () => {
 
   test('the backend is asked with TLS when the session has it', async () => {
     const authority = certificateAuthority()
-    const hba = ['hostssl all all 0.0.0.0/0 scram-sha-256']
-    const secured = await postgresServer({
-      databases: ['alpha'],
-      tls: authority.server({ name: 'localhost' }),
-      hba,
-    })
-    const endpoint = secured.endpoint
+    const secured = await postgresServer({ databases: ['alpha'], tls: authority.server({ name: 'localhost' }) })
+    await using tapped = await tap(secured.port)
+    const { endpoint } = tapped
     await using gateway = await openGateway(() => ({ endpoint, tls: { mode: 'negotiated', ca: authority.cert } }))
-    const previous = server
-    server = secured
-    try {
-      const running = await sleeping(gateway.port)
-      await cancel(gateway.port, encodeCancelRequest(running.key))
-      await expect(running.query).rejects.toMatchObject(canceled)
-      await running.client.end()
-    } finally {
-      server = previous
-      await secured.stop()
-      authority.dispose()
-    }
+    const running = await sleeping(gateway.port, false, secured)
+    await cancel(gateway.port, encodeCancelRequest(running.key))
+    await expect(running.query).rejects.toMatchObject(canceled)
+    await running.client.end()
+    expect(tapped.openings).toEqual([encodeRequest(requestCodes.ssl), encodeRequest(requestCodes.ssl)])
+    await secured.stop()
+    authority.dispose()
   })
 })
 
 async function cancelWithTls(port: number, packet: Buffer, ca: string): Promise<void> {
-  const { connectTls } = await import('./raw-tls.ts')
-  const socket = await connectTls(port, { ca })
+  const socket = await connectTls(port, { ca, servername: 'localhost' })
   socket.write(packet)
   socket.resume()
   await once(socket, 'close')
