@@ -146,7 +146,7 @@ export interface DialRequest {
   /** Id of the session this is for; undefined for what the gateway dials on its own account (cancel, probes). */
   readonly session: string | undefined
   readonly key: string
-  /** Both ends of the client's connection, for the PROXY protocol header. */
+  /** Both ends of the client's connection, given when the backend wants a PROXY protocol header. */
   readonly client: Address | undefined
   readonly local: Address | undefined
 }

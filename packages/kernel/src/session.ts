@@ -44,7 +44,7 @@ export class GatewaySession implements Session, ChannelOwner {
   readonly #setup: ListenerSetup
   readonly #residency: Residency
   #plugin: Protocol
-  #local: Address
+  #local: Address | undefined = undefined
   #draining = false
   #controller: AbortController | undefined = undefined
   #aborted: GatewayError | undefined = undefined
@@ -61,7 +61,6 @@ export class GatewaySession implements Session, ChannelOwner {
     this.#host = host
     this.#setup = setup
     this.#plugin = setup.protocols[0] as Protocol
-    this.#local = link.local
     this.handshake = new HandshakeClock(clock, setup.limits.handshakeTimeoutMs)
     this.#residency = new Residency(resolver)
     this.client = new LinkChannel(
@@ -82,7 +81,7 @@ export class GatewaySession implements Session, ChannelOwner {
   }
 
   get local(): Address {
-    return this.#local
+    return (this.#local ??= this.client.link.local)
   }
 
   get draining(): boolean {
@@ -262,7 +261,9 @@ export class GatewaySession implements Session, ChannelOwner {
 
   #dialRequest(backend: Backend, key: string) {
     const request = this.#setup.generation.dialRequest(backend, key, this.#plugin, this.listener)
-    return { ...request, session: this.id, client: this.client.peer, local: this.#local }
+    // An address costs a system call.
+    const ends = backend.proxyProtocol === 0 ? undefined : { client: this.client.peer, local: this.local }
+    return { ...request, ...ends, session: this.id }
   }
 
   async #resolveLater(answer: Promise<Backend>, key: string, startedAt: number): Promise<Backend> {
