@@ -14,7 +14,8 @@ export const callback: z.ZodType = z.custom((value) => typeof value === 'functio
 const port = z.int().min(0).max(65_535)
 
 /** PEM text or bytes, or a path. */
-export const pem: z.ZodType = z.union([z.string().min(1), z.instanceof(Uint8Array)]).optional()
+const pemText: z.ZodType = z.union([z.string().min(1), z.instanceof(Uint8Array)])
+const pem = pemText.optional()
 
 const limits: Shape<ListenerLimits> = {
   maxConnections: count,
@@ -24,8 +25,8 @@ const limits: Shape<ListenerLimits> = {
 }
 
 const certificate = z.strictObject({
-  cert: pem.unwrap(),
-  key: pem.unwrap(),
+  cert: pemText,
+  key: pemText,
   passphrase: text,
   serverNames: texts,
   ca: pem,
@@ -107,8 +108,16 @@ const switchable = (shape: Record<string, z.ZodType>): z.ZodType =>
 
 const instances = z.array(z.custom((value) => typeof value === 'object' && value !== null, 'must be an object.'))
 
+/** Keys of the options of the layers that a configuration names. */
+export interface LayerShapes {
+  readonly cache: Record<string, z.ZodType>
+  readonly coldStart: Record<string, z.ZodType>
+  readonly limits: Record<string, z.ZodType>
+  readonly retry: Record<string, z.ZodType>
+}
+
 /** Protocols, their options and the resolver are looked at apart: they depend on each other. */
-export const gatewaySchema = (layers: Record<'cache' | 'coldStart' | 'limits' | 'retry', Shape<never>>): z.ZodType => {
+export const gatewaySchema = (layers: LayerShapes): z.ZodType => {
   const shape: Shape<GatewayConfig> = {
     listeners: z.array(z.strictObject(listener)).min(1),
     resolver: z.unknown(),

@@ -102,8 +102,8 @@ function tcpListeners(reader: EnvironmentReader, host: string, tls: TlsConfig | 
   }
   // Its bytes are relayed as they are, so TLS, which MySQL negotiates, is between client and backend.
   if (mysql > 0) {
-    const options = { protocol: 'mysql', key: 'mysql' }
-    listeners.push({ name: 'mysql', address: `${host}:${mysql}`, protocol: 'tcp', options, skipValidation })
+    const options = { key: 'mysql' }
+    listeners.push({ name: 'mysql', address: `${host}:${mysql}`, protocol: 'mysql', options, skipValidation })
   }
   return listeners
 }

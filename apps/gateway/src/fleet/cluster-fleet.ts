@@ -3,10 +3,10 @@ import type { DrainOptions } from '@proxy/kernel'
 import type { WorkerSnapshot } from '../admin/snapshot.ts'
 import type { Logger } from '../logging/logger.ts'
 import { Backoff } from './backoff.ts'
-import { type Failure, messageOf, OpenError } from './failure.ts'
+import { messageOf, OpenError } from './failure.ts'
 import type { Fleet } from './fleet.ts'
 import { type Envelope, isEnvelope, type PeerLink } from './peer-link.ts'
-import { slotVariable, topics } from './plan.ts'
+import { type Opened, slotVariable, topics } from './plan.ts'
 import type { BoundListener } from './unit.ts'
 
 export interface ClusterOptions {
@@ -27,6 +27,7 @@ interface Slot {
   startedAt: number
   timer: NodeJS.Timeout | undefined
   last: WorkerSnapshot | undefined
+  opened: PromiseWithResolvers<Opened> | undefined
 }
 
 const snapshotTimeoutMs = 2_000
@@ -51,13 +52,14 @@ export class ClusterFleet implements Fleet {
     // Workers accept by themselves: handing connections out from here is much slower.
     cluster.schedulingPolicy = cluster.SCHED_NONE
     cluster.setupPrimary({ exec: options.exec, args: [], serialization: 'json' })
+    options.peers.answer(topics.opened, (opened, from) => this.#slotOf(from)?.opened?.resolve(opened as Opened))
     cluster.on('message', (_worker, message) => void (isEnvelope(message) && this.#deliver(message)))
     cluster.on('exit', (worker, code, signal) => this.#exited(worker, signal ?? code))
   }
 
   /** Puts an envelope on its way to a worker; false when there is none of that number. */
   send(envelope: Envelope): boolean {
-    const worker = this.#slots.find(({ number }) => number === envelope.to)?.worker
+    const worker = this.#slotOf(envelope.to)?.worker
     return worker?.isConnected() === true && (worker.send(envelope, undefined, () => undefined), true)
   }
 
@@ -103,6 +105,10 @@ export class ClusterFleet implements Fleet {
     return this.#slots.filter(({ serving }) => serving)
   }
 
+  #slotOf(number: number): Slot | undefined {
+    return this.#slots[number - 1]
+  }
+
   /** No worker is started any longer. */
   #stop(): void {
     this.#stopping = true
@@ -112,17 +118,11 @@ export class ClusterFleet implements Fleet {
   async #start(slot: Slot): Promise<readonly BoundListener[]> {
     slot.startedAt = performance.now()
     slot.worker = cluster.fork({ ...this.#options.env, [slotVariable]: String(slot.number) })
-    const online = slot.worker
-    await new Promise<void>((resolve, reject) => {
-      online.once('online', resolve)
-      online.once('exit', () => reject(new Error('a worker ended before it began')))
-      online.once('error', reject)
-    })
-    const answer = await this.#ask(slot, topics.open, undefined, openTimeoutMs)
-    const { bound, failure } = answer as { bound?: BoundListener[]; failure?: Failure }
-    if (failure !== undefined || bound === undefined) throw new OpenError(failure ?? { message: 'a worker is silent' })
+    slot.opened = Promise.withResolvers()
+    const opened = await slot.opened.promise
+    if ('failure' in opened) throw new OpenError(opened.failure)
     slot.serving = true
-    return bound
+    return opened.bound
   }
 
   #ask(slot: Slot, topic: string, message: unknown, timeoutMs: number): Promise<unknown> {
@@ -153,6 +153,7 @@ export class ClusterFleet implements Fleet {
     const served = slot.serving
     slot.worker = undefined
     slot.serving = false
+    slot.opened?.resolve({ failure: { message: `a worker ended as it began (${reason})` } })
     this.#options.peers.forget(slot.number)
     if (slot.last !== undefined) this.retired.push(slot.last)
     slot.last = undefined
@@ -194,4 +195,5 @@ const newSlot = (number: number): Slot => ({
   startedAt: 0,
   timer: undefined,
   last: undefined,
+  opened: undefined,
 })

@@ -1,5 +1,7 @@
 import type { ConfigSource } from '../config/source.ts'
 import type { EmbeddedPlan } from '../embedded/plan.ts'
+import type { Failure } from './failure.ts'
+import type { BoundListener } from './unit.ts'
 
 /** What a worker process asks the primary for when it starts; survives JSON. */
 export interface WorkerPlan {
@@ -14,10 +16,13 @@ export interface WorkerPlan {
 /** Number of the worker among the workers, from 1; kept when it is started again. */
 export const slotVariable = 'GATEWAY_WORKER'
 
+/** What a worker says when it has opened, or could not. */
+export type Opened = { readonly bound: readonly BoundListener[] } | { readonly failure: Failure }
+
 /** Topics between the primary process and its workers. */
 export const topics = {
   plan: 'worker:plan',
-  open: 'worker:open',
+  opened: 'worker:opened',
   snapshot: 'worker:snapshot',
   prepare: 'reload:prepare',
   commit: 'reload:commit',

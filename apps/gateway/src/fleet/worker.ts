@@ -2,7 +2,7 @@ import type { DrainOptions } from '@proxy/kernel'
 import { loadSource, type LoadedConfig } from '../config/load.ts'
 import { createLogger, type Logger } from '../logging/logger.ts'
 import { type Envelope, isEnvelope, PeerLink } from './peer-link.ts'
-import { slotVariable, topics, type WorkerPlan } from './plan.ts'
+import { type Opened, slotVariable, topics, type WorkerPlan } from './plan.ts'
 import { failureOf } from './failure.ts'
 import { Unit } from './unit.ts'
 
@@ -15,7 +15,9 @@ export async function runWorker(): Promise<void> {
   const peers = new PeerLink(Number(process.env[slotVariable]), send)
   process.on('message', (message) => void (isEnvelope(message) && peers.receive(message)))
   const plan = (await peers.request(primary, topics.plan, undefined)) as WorkerPlan
-  new Worker(plan, peers).listen()
+  const worker = new Worker(plan, peers)
+  worker.answer()
+  await peers.request(primary, topics.opened, await worker.open())
 }
 
 const send = (envelope: Envelope): boolean => process.connected && process.send !== undefined && sent(envelope)
@@ -36,9 +38,8 @@ class Worker {
     this.#peers = peers
   }
 
-  listen(): void {
-    const { prepare, commit, rollback, settle, drain, snapshot, open } = topics
-    this.#peers.answer(open, () => this.#open())
+  answer(): void {
+    const { prepare, commit, rollback, settle, drain, snapshot } = topics
     this.#peers.answer(snapshot, () => this.#unit?.snapshot())
     this.#peers.answer(prepare, async (generation) => this.#unit?.prepare(await this.#load(generation as number)))
     this.#peers.answer(commit, () => this.#unit?.commit())
@@ -47,8 +48,8 @@ class Worker {
     this.#peers.answer(drain, (options) => this.#unit?.drain(options as DrainOptions))
   }
 
-  /** Answers what was bound, or why it could not be: an error's fields do not survive the way. */
-  async #open(): Promise<unknown> {
+  /** Says what was bound, or why it could not be: an error's fields do not survive the way. */
+  async open(): Promise<Opened> {
     try {
       const loaded = await this.#load(this.#plan.generation)
       const ticketKeys = Buffer.from(this.#plan.ticketKeys, 'base64')

@@ -1,0 +1,89 @@
+import {
+  type GatewayOptions,
+  type Layer,
+  type ListenerOptions,
+  type Peers,
+  type Protocol,
+} from '@proxy/kernel'
+import { cache, coldStart, limits, retry } from '@proxy/kernel/layers'
+import { backendTls } from '@proxy/tls'
+import { guardExcept } from './guard-except.ts'
+import { listenerTls } from './listener-tls.ts'
+import type { LoadedConfig } from './load.ts'
+import { ConfigError, pathText } from './problems.ts'
+import { namedProtocol } from './protocol-names.ts'
+import { resolverOf } from './resolver-of.ts'
+import { messageOf } from '../fleet/failure.ts'
+import type { GatewayConfig, ListenerConfig } from './types.ts'
+
+export interface AssembleContext {
+  readonly peers: Peers
+  /** Shared by the workers, so that TLS sessions begun in one are resumed in another. */
+  readonly ticketKeys: Buffer
+  /** Layers that watch, outside of all others. */
+  readonly observers: readonly Layer[]
+}
+
+/** What the kernel is started with. The configuration was validated. Throws {@link ConfigError}. */
+export async function assemble(loaded: LoadedConfig, context: AssembleContext): Promise<GatewayOptions> {
+  const { config, source } = loaded
+  const part = <T>(path: readonly PropertyKey[], make: () => T): T => made(source, path, make)
+  const exceptions = guardExcept(config)
+  return {
+    listeners: config.listeners.map((listener, index) =>
+      part(['listeners', index], () => toListener(listener, loaded, context)),
+    ),
+    resolver: await resolverOf(loaded),
+    layers: [...context.observers, ...(config.layers ?? []), ...part([], () => policies(config)), ...exceptions],
+    guard: exceptions.length > 0 || config.guard === false ? false : optionsOf(config.guard),
+    relays: config.relays,
+    backendTls: backendTls(),
+    peers: context.peers,
+    connectTimeoutMs: config.connectTimeoutMs,
+  }
+}
+
+/** What the factories refuse is a problem of the configuration, too. */
+function made<T>(source: string, path: readonly PropertyKey[], make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    throw new ConfigError(source, [{ path: pathText(path), message: messageOf(error) }], error)
+  }
+}
+
+/** Outermost first: a tenant beyond its limits is neither looked up nor woken. */
+function policies(config: GatewayConfig): Layer[] {
+  const layers = [
+    typeof config.limits === 'object' && limits(config.limits),
+    config.coldStart !== false && coldStart(optionsOf(config.coldStart)),
+    config.cache !== false && cache(optionsOf(config.cache)),
+    config.retry !== false && retry(optionsOf(config.retry)),
+  ]
+  return layers.filter((layer) => layer !== false)
+}
+
+const optionsOf = <T extends object>(options: T | boolean | undefined): T | undefined =>
+  typeof options === 'object' ? options : undefined
+
+function toListener(
+  listener: ListenerConfig,
+  { directory }: LoadedConfig,
+  { ticketKeys }: AssembleContext,
+): ListenerOptions {
+  const { address, name, proxyProtocol, idleTimeoutMs, backlog, reusePort } = listener
+  const protocol = toProtocols(listener)
+  const tls = listenerTls(listener, directory, ticketKeys)
+  return { address, protocol, name, tls, limits: listener.limits, proxyProtocol, idleTimeoutMs, backlog, reusePort }
+}
+
+function toProtocols({ protocol, options }: ListenerConfig): Protocol | readonly Protocol[] {
+  const make = (one: string | Protocol): Protocol => (typeof one === 'string' ? makeNamed(one, options ?? {}) : one)
+  return typeof protocol === 'string' || 'serve' in protocol ? make(protocol) : protocol.map(make)
+}
+
+function makeNamed(name: string, options: NonNullable<ListenerConfig['options']>): Protocol {
+  const named = namedProtocol(name)
+  if ('message' in named) throw new Error(named.message)
+  return named.make(options)
+}

@@ -1,0 +1,22 @@
+import { Gateway } from '@proxy/kernel'
+import type { Environment } from '../env/variables.ts'
+import { messageOf } from '../fleet/failure.ts'
+import { PeerLink } from '../fleet/peer-link.ts'
+import { assemble } from './assemble.ts'
+import { loadSource } from './load.ts'
+import { ConfigError } from './problems.ts'
+import type { ConfigSource } from './source.ts'
+
+/** Everything short of binding: modules are loaded, certificates read. Settles with the name of what was checked. */
+export async function checkSource(source: ConfigSource, env: Environment, cwd: string): Promise<string> {
+  const peers = new PeerLink(0, () => false)
+  const plan = { web: {}, postgres: undefined }
+  const loaded = await loadSource(source, { env, cwd, generation: 0, embedded: { plan, peers } })
+  const options = await assemble(loaded, { peers, ticketKeys: Buffer.alloc(48), observers: [] })
+  try {
+    void new Gateway(options)
+  } catch (error) {
+    throw new ConfigError(loaded.source, [{ path: '', message: messageOf(error) }], error)
+  }
+  return loaded.source
+}

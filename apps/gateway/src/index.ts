@@ -1,0 +1,18 @@
+export { ConfigError, type ConfigProblem } from './config/problems.ts'
+export type {
+  AdminConfig,
+  DrainConfig,
+  FixedResolverConfig,
+  GatewayConfig,
+  ListenerConfig,
+  LogConfig,
+  LogLevel,
+  ProtocolOptions,
+  ResolverConfig,
+  StaticResolverConfig,
+  TlsConfig,
+} from './config/types.ts'
+export { defineGateway } from './define.ts'
+export { type BoundListener } from './fleet/unit.ts'
+export { loadConfig, type LoadConfigOptions } from './load-config.ts'
+export { type RunningGateway, startGateway, type StartOptions } from './start-gateway.ts'
