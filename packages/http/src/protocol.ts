@@ -70,6 +70,11 @@ export class HttpProtocol implements Protocol, PoolHost {
     return this.settings.telemetryHeaders || this.hooks.has('request:end')
   }
 
+  /** Between two sweeps. */
+  get periodSeconds(): number {
+    return this.#periodMs / 1_000
+  }
+
   exactNow(): number {
     return this.#clock?.now() ?? this.now
   }

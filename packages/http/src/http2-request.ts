@@ -1,0 +1,427 @@
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import { type Backend, GatewayError } from '@proxy/kernel'
+import { answerFields, bodyOf } from './answers.ts'
+import { parseTrailers } from './body.ts'
+import type { Exchange } from './exchange.ts'
+import { keyOf } from './host.ts'
+import type { Http2Connection } from './http2.ts'
+import type { Http2Call } from './http2-backend.ts'
+import { authorityOf, forwardedFields, forwardedTail, http1Head, http2Head, problemOf } from './http2-head.ts'
+import type { MessageHead } from './message.ts'
+import type { HttpAnswer, HttpRequest } from './options.ts'
+import type { Pool } from './pool.ts'
+import { grpcStatusOf, malformed, refusalOf, statusOf } from './refusals.ts'
+import { isIdempotent } from './request-line.ts'
+import type { Upstream } from './upstream.ts'
+
+/** One stream of a client: a request and its response, over an HTTP/1.1 connection of a pool or an HTTP/2 backend. */
+export class Http2Request implements Exchange {
+  readonly isHead: boolean
+  readonly unchunks = true
+  readonly upgrades = false
+  /** The whole request has been handed to the backend connection. */
+  sent: boolean
+  readonly stream: ServerHttp2Stream
+  readonly headers: IncomingHttpHeaders
+  readonly #connection: Http2Connection
+  readonly #startedAt: number
+  readonly #isGrpc: boolean
+  /** The request has no body. */
+  readonly #bodiless: boolean
+  #host = ''
+  #key = ''
+  #fields: [string, string][] = []
+  #chunked = false
+  #pool: Pool | undefined = undefined
+  #upstream: Upstream | undefined = undefined
+  #call: Http2Call | undefined = undefined
+  #active: number
+  #status = 0
+  #over = false
+  #bytesIn = 0
+  #bytesOut = 0
+
+  constructor(connection: Http2Connection, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ended: boolean) {
+    this.#connection = connection
+    this.stream = stream
+    this.headers = headers
+    this.sent = ended
+    this.#bodiless = ended
+    this.isHead = headers[':method'] === 'HEAD'
+    this.#isGrpc = /^application\/grpc(?:$|[+;])/i.test(headers['content-type'] ?? '')
+    this.#active = connection.protocol.now
+    this.#startedAt = connection.protocol.observed ? connection.protocol.exactNow() : 0
+  }
+
+  start(): void {
+    const { stream } = this
+    // The reset of one stream is no fault of the gateway's; 'close' follows.
+    stream.on('error', () => {})
+    stream.once('close', () => this.#closed())
+    stream.on('drain', () => this.#drained())
+    const problem = this.#read()
+    if (problem !== undefined) return this.refuse(malformed(problem))
+    if (this.headers[':method'] === 'CONNECT') return this.refuse(new GatewayError('PROXY_UNSUPPORTED'), 405)
+    if (this.#connection.protocol.answersItself) this.#intercept()
+    else this.#route()
+  }
+
+  /** The client's connection is gone. */
+  abort(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#upstream?.abandon()
+    this.#upstream = undefined
+    this.#call?.cancel()
+    this.#pool?.cancel(this)
+    this.#report()
+    this.#connection.finished(this, true)
+  }
+
+  sweep(): void {
+    const { protocol } = this.#connection
+    const { requestTimeoutMs, bodyTimeoutMs } = protocol.settings
+    // A call of gRPC may be silent for as long as it likes, in both directions; it brings its own deadline.
+    if (this.#isGrpc || (this.#upstream === undefined && this.#call === undefined)) return
+    if (!this.sent && !this.stream.headersSent && protocol.expired(this.#active, bodyTimeoutMs)) {
+      this.fail(new GatewayError(this.stream.isPaused() ? 'PROXY_BACKEND_TIMEOUT' : 'PROXY_PEEK_TIMEOUT'))
+    } else if (this.sent && !this.stream.headersSent && requestTimeoutMs > 0) {
+      if (protocol.expired(this.#active, requestTimeoutMs)) this.fail(new GatewayError('PROXY_BACKEND_TIMEOUT'))
+    } else if (this.stream.writableNeedDrain && protocol.expired(this.#active, bodyTimeoutMs)) this.#reset()
+  }
+
+  // ---- the request ------------------------------------------------------------------------------------------
+
+  /** Reads the head. A string says what is wrong with it. */
+  #read(): string | undefined {
+    const authority = authorityOf(this.headers)
+    if (authority === undefined) return ':authority and Host differ'
+    if (this.headers[':method'] === 'CONNECT') return undefined
+    const problem = problemOf(this.headers)
+    if (problem !== undefined) return problem
+    const key = keyOf(authority)
+    const fields = forwardedFields(this.headers)
+    if (key === undefined) return ':authority'
+    if (fields === undefined) return 'header'
+    this.#host = authority
+    this.#key = key
+    this.#fields = fields
+    this.#chunked = !this.sent && this.headers['content-length'] === undefined
+    return undefined
+  }
+
+  #intercept(): void {
+    const { directResponse, onRequest } = this.#connection.protocol.settings
+    if (directResponse !== undefined) return this.#answer(directResponse)
+    if (onRequest === undefined) return this.#route()
+    try {
+      const answer = onRequest(this.#describe())
+      if (answer instanceof Promise) answer.then(this.#intercepted.bind(this), this.#failed.bind(this))
+      else this.#intercepted(answer)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #intercepted(answer: HttpAnswer | undefined): void {
+    if (this.#over) return
+    if (answer === undefined) this.#route()
+    else this.#answer(answer)
+  }
+
+  #failed(error: unknown): void {
+    this.fail(GatewayError.from(error))
+  }
+
+  #describe(): HttpRequest {
+    const { client, id } = this.#connection.session
+    const { ':method': method = '', ':path': target = '' } = this.headers
+    return { method, target, headers: this.#fields, host: this.#key, client: client.peer, tls: client.tls, session: id }
+  }
+
+  #route(): void {
+    const { protocol, session } = this.#connection
+    try {
+      if (this.#key === '' && !protocol.fixed) throw new GatewayError('PROXY_NO_KEY')
+      const backend = protocol.resolve(session, this.#key)
+      if (backend instanceof Promise) backend.then(this.#routed.bind(this), this.#failed.bind(this))
+      else this.#routed(backend)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #routed(backend: Backend): void {
+    if (this.#over) return
+    const { protocol, session, backends } = this.#connection
+    const { backendHttp2 } = protocol.settings
+    if (backendHttp2 === 'always' || (backendHttp2 === 'grpc' && this.#isGrpc)) {
+      this.#active = protocol.now
+      this.#call = backends.call(this, session, backend, this.#key)
+      return
+    }
+    this.#pool = protocol.pools.of(backend, session.id)
+    const upstream = this.#pool.take(!this.#replayable)
+    if (upstream === undefined) this.#pool.request(this, session, backend, this.#key)
+    else this.onUpstream(upstream)
+  }
+
+  get #replayable(): boolean {
+    return this.#bodiless && isIdempotent(this.headers[':method'] ?? '')
+  }
+
+  /** The request as the HTTP/2 backend gets it. */
+  get forwardHeaders(): OutgoingHttpHeaders {
+    const { forwarder } = this.#connection
+    const { ':method': method, ':path': path } = this.headers
+    const headers: Record<string, string | string[]> = {
+      ':method': method ?? 'GET',
+      ':scheme': 'http',
+      ':path': path ?? '/',
+      ':authority': this.#host,
+    }
+    for (const [name, value] of this.#fields) add(headers, name, value)
+    for (const [name, value] of parseTrailers(forwardedTail(this.headers, forwarder, this.#host))) headers[name] = value
+    return headers
+  }
+
+  get bodiless(): boolean {
+    return this.#bodiless
+  }
+
+  onUpstream(upstream: Upstream): void {
+    if (this.#over) return upstream.pool.release(upstream)
+    const { forwarder, protocol } = this.#connection
+    this.#upstream = upstream
+    this.#active = protocol.now
+    upstream.begin(this)
+    const tail = forwardedTail(this.headers, forwarder, this.#host)
+    upstream.link.write(http1Head(this.headers, this.#fields, this.#host, this.#chunked, tail))
+    if (this.#bodiless) return
+    this.stream.on('data', (chunk: Buffer) => this.#sendChunk(chunk))
+    this.stream.on('trailers', (trailers) => this.#sendEnd(trailers))
+    this.stream.once('end', () => this.#sendEnd(undefined))
+  }
+
+  onNoUpstream(error: GatewayError): void {
+    this.fail(error)
+  }
+
+  #sendChunk(chunk: Buffer): void {
+    const link = this.#upstream?.link
+    this.#active = this.#connection.protocol.now
+    this.#bytesIn += chunk.length
+    if (link === undefined || chunk.length === 0) return
+    if (this.#chunked) link.write(`${chunk.length.toString(16)}\r\n`)
+    let ready = link.write(chunk)
+    if (this.#chunked) ready = link.write('\r\n')
+    if (!ready) this.stream.pause()
+  }
+
+  #sendEnd(trailers: IncomingHttpHeaders | undefined): void {
+    if (this.sent || this.#upstream === undefined) return
+    this.sent = true
+    this.#active = this.#connection.protocol.now
+    if (!this.#chunked) return
+    const fields = trailers === undefined ? [] : (forwardedFields(trailers) ?? [])
+    this.#upstream.link.write(`0\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
+  }
+
+  onUpstreamDrain(): void {
+    this.#active = this.#connection.protocol.now
+    this.stream.resume()
+  }
+
+  // ---- the response -----------------------------------------------------------------------------------------
+
+  onInterim(head: MessageHead, bytes: Buffer): void {
+    if (this.stream.destroyed || this.stream.headersSent) return
+    this.stream.additionalHeaders(http2Head(head, bytes))
+  }
+
+  onResponse(head: MessageHead, bytes: Buffer, bodyEnd: number, complete: boolean): void {
+    if (this.stream.destroyed) return
+    const headers = http2Head(head, bytes)
+    const empty = complete && bodyEnd === head.end
+    this.respond(headers, empty, head.chunked && !complete)
+    if (complete) this.#upstream = undefined
+    if (!empty && bodyEnd > head.end) this.#write(bytes, head.end, bodyEnd)
+    if (complete && !empty) this.stream.end()
+  }
+
+  /** `endStream`: that is all. `trailed`: trailers may follow the body. */
+  respond(headers: OutgoingHttpHeaders, endStream: boolean, trailed: boolean): void {
+    const { protocol, session } = this.#connection
+    this.#active = protocol.now
+    this.#status = Number(headers[':status'])
+    if (protocol.settings.telemetryHeaders) {
+      headers['x-proxy-session'] = session.id
+      headers['x-proxy-key'] = this.#key
+      headers['x-proxy-duration-ms'] = String(Math.round((protocol.exactNow() - this.#startedAt) * 1_000) / 1_000)
+    }
+    this.stream.respond(headers, { endStream, waitForTrailers: trailed && !endStream })
+    if (trailed && !endStream) this.stream.once('wantTrailers', () => this.#sendTrailers())
+  }
+
+  /** Trailers of the response, for when the stream asks for them. */
+  trailers: OutgoingHttpHeaders | undefined = undefined
+
+  #sendTrailers(): void {
+    if (this.stream.destroyed) return
+    if (this.trailers === undefined) this.stream.close()
+    else this.stream.sendTrailers(this.trailers)
+  }
+
+  onBody(bytes: Buffer, start: number, end: number, complete: boolean): void {
+    if (end > start) this.#write(bytes, start, end)
+    if (!complete) return
+    const trailers = parseTrailers(this.#upstream?.trailers ?? '')
+    if (trailers.length > 0) this.trailers = toHeaders(trailers)
+    this.#upstream = undefined
+    this.stream.end()
+  }
+
+  onPayload(bytes: Buffer, start: number, end: number): void {
+    this.#write(bytes, start, end)
+  }
+
+  onSwitch(): void {
+    this.#reset()
+  }
+
+  onUpstreamFailure(error: GatewayError, clean: boolean): void {
+    const upstream = this.#upstream
+    this.#upstream = undefined
+    if (this.#over) return
+    if (!clean || !this.#replayable || upstream?.reused !== true) return this.fail(error)
+    upstream.pool.request(this, this.#connection.session, upstream.pool.backend, this.#key)
+  }
+
+  /** A borrowed chunk of the response body. */
+  #write(bytes: Buffer, start: number, end: number): void {
+    if (end > start && !this.write(Buffer.from(bytes.subarray(start, end)))) this.#upstream?.link.pause()
+  }
+
+  /** False: wait for `drain`. */
+  write(bytes: Buffer): boolean {
+    this.#active = this.#connection.protocol.now
+    this.#bytesOut += bytes.length
+    return this.stream.destroyed || this.stream.write(bytes)
+  }
+
+  touch(): void {
+    this.#active = this.#connection.protocol.now
+  }
+
+  #drained(): void {
+    this.touch()
+    this.#upstream?.link.resume()
+    this.#call?.resume()
+  }
+
+  // ---- the end ----------------------------------------------------------------------------------------------
+
+  /** Refuses, or breaks the stream off when an answer has begun. */
+  fail(error: GatewayError): void {
+    if (this.#over) return
+    if (this.stream.headersSent) this.#reset()
+    else this.refuse(error)
+  }
+
+  refuse(error: GatewayError, status: number = statusOf(error)): void {
+    this.#release()
+    if (this.stream.destroyed) return
+    const { accept = '' } = this.headers
+    this.#status = status
+    if (this.#isGrpc) {
+      const message = encodeURIComponent(error.message).replaceAll('%20', ' ')
+      const grpc = {
+        'content-type': 'application/grpc',
+        'grpc-status': String(grpcStatusOf(status)),
+        'grpc-message': message,
+      }
+      this.stream.respond({ ':status': 200, ...grpc }, { endStream: true })
+    } else {
+      const { contentType, body, retryAfter } = refusalOf(error, accept, status)
+      const headers: OutgoingHttpHeaders = {
+        ':status': status,
+        'content-type': contentType,
+        'cache-control': 'no-store',
+      }
+      if (retryAfter !== undefined) headers['retry-after'] = retryAfter
+      this.stream.respond(headers, { endStream: this.isHead })
+      if (!this.isHead) this.stream.end(body)
+    }
+    this.#discardRequest()
+  }
+
+  #answer(answer: HttpAnswer): void {
+    const status = answer.status ?? 200
+    const body = bodyOf(answer)
+    const bodiless = this.isHead || status === 204 || status === 304 || body.length === 0
+    const headers: Record<string, string | string[]> = { ':status': String(status) }
+    for (const [name, value] of answerFields(answer)) add(headers, name, value)
+    this.respond(headers, bodiless, false)
+    if (!bodiless) this.stream.end(body)
+    this.#discardRequest()
+  }
+
+  /** Nobody reads the rest of the request: behind the answer the client is told so (RFC 9113 section 8.1). */
+  #discardRequest(): void {
+    if (this.#bodiless) return
+    this.stream.resume()
+    this.stream.once('finish', () => {
+      if (!this.stream.readableEnded) this.stream.close(constants.NGHTTP2_NO_ERROR)
+    })
+  }
+
+  #reset(): void {
+    this.#release()
+    this.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
+
+  #release(): void {
+    const upstream = this.#upstream
+    this.#upstream = undefined
+    upstream?.abandon()
+    this.#call?.cancel()
+    this.#call = undefined
+  }
+
+  #closed(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#release()
+    this.#pool?.cancel(this)
+    this.#report()
+    this.#connection.finished(this, this.stream.rstCode !== constants.NGHTTP2_NO_ERROR)
+  }
+
+  #report(): void {
+    const { protocol, session } = this.#connection
+    if (!protocol.hooks.has('request:end')) return
+    protocol.hooks.emit('request:end', {
+      session: session.id,
+      listener: session.listener,
+      key: this.#key,
+      method: this.headers[':method'] ?? '',
+      status: this.#status,
+      version: '2',
+      durationMs: protocol.exactNow() - this.#startedAt,
+      bytesFromClient: this.#bytesIn,
+      bytesToClient: this.#bytesOut,
+    })
+  }
+}
+
+function add(headers: Record<string, string | string[]>, name: string, value: string): void {
+  const known = headers[name]
+  if (known === undefined) headers[name] = value
+  else headers[name] = [known, value].flat()
+}
+
+function toHeaders(fields: readonly (readonly [string, string])[]): OutgoingHttpHeaders {
+  const headers: Record<string, string | string[]> = {}
+  for (const [name, value] of fields) add(headers, name, value)
+  return headers
+}
