@@ -1,3 +1,4 @@
+export { type CacheOptions, cache } from './cache.ts'
 export type { Lookup } from './dns.ts'
 export { type GuardSources, guard } from './guard.ts'
 export { type LimitsOptions, limits } from './limits.ts'
