@@ -9,7 +9,7 @@
 #define OPENING_AT_ONCE 128
 
 struct connection {
-  int fd, connected, reading_body, close_after, answered, asking;
+  int fd, connected, reading_body, close_after, asking;
   int64_t started;
   struct body body;
   size_t sent, held;
@@ -73,8 +73,10 @@ static void answered(int index) {
   count_request(connection->started, now_ns());
   connection->reading_body = connection->asking = 0;
   if (idle) {
-    connection->answered = 1;
     open_count++;
+  } else if (finishing) {
+    close(connection->fd);
+    finished++;
   } else if (connection->close_after) {
     reconnect(index);
   } else {
@@ -172,8 +174,7 @@ static void run_load(double warmup, double seconds) {
   for (int i = 0; i < number; i++) open_connection(i);
   do step(100);
   while (!span_over());
-  for (int i = 0; i < number; i++) check_progress(i, connections[i].started);
-  print_result();
+  while (!all_answered(number)) step(100);
 }
 
 static void open_up_to(int goal) {

@@ -10,11 +10,11 @@
 #define OPENING_AT_ONCE 128
 
 struct connection {
-  int fd, connected, opened;
+  int fd, connected, settled;     // settled: idle, nothing is expected of it
   uint64_t sequence;              // messages answered so far
   size_t sent, received;          // of the message under way
   uint64_t offset, due;           // bulk: position in the pattern, end of the stream asked for
-  int64_t started;                // when it last began to wait
+  int64_t started;
 };
 
 static int epoll, number;
@@ -80,6 +80,11 @@ static int receive_echo(int index) {
   return connection->received == size;
 }
 
+static void finish(int index) {
+  close(connections[index].fd);
+  finished++;
+}
+
 static void request_bulk(int index) {
   struct connection *connection = &connections[index];
   char request[OPENING_SIZE + 8];
@@ -103,8 +108,11 @@ static void receive_bulk(int index) {
   if (!pattern_matches(buffer, length, connection->offset))
     fail("connection %d: wrong byte at or after offset %llu", index, (unsigned long long)connection->offset);
   connection->offset += length;
-  connection->started = now_ns();
   done_bytes += length;
+  if (finishing && length > 0) {
+    finish(index);
+    return;
+  }
   if (connection->offset == connection->due) request_bulk(index);
 }
 
@@ -123,12 +131,17 @@ static void on_rr(int index) {
   struct connection *connection = &connections[index];
   if (!receive_echo(index)) return;
   count_request(connection->started, now_ns());
-  next_message(index);
+  if (finishing) finish(index);
+  else next_message(index);
 }
 
 static void on_rate(int index) {
   if (!receive_echo(index)) return;
   count_request(connections[index].started, now_ns());
+  if (finishing) {
+    finish(index);
+    return;
+  }
   close(connections[index].fd);
   open_connection(index);
 }
@@ -137,9 +150,9 @@ static int open_count;
 
 static void on_idle(int index) {
   struct connection *connection = &connections[index];
-  if (connection->opened) fail("connection %d: bytes that nobody asked for", index);
+  if (connection->settled) fail("connection %d: bytes that nobody asked for", index);
   if (!receive_echo(index)) return;
-  connection->opened = 1;
+  connection->settled = 1;
   open_count++;
 }
 
@@ -168,8 +181,7 @@ static void run_span(void (*on_readable)(int), int bulk, double warmup, double s
   for (int i = 0; i < number; i++) open_connection(i);
   do step(on_readable, bulk, 100);
   while (!span_over());
-  for (int i = 0; i < number; i++) check_progress(i, connections[i].started);
-  print_result();
+  while (!all_answered(number)) step(on_readable, bulk, 100);
 }
 
 static void open_up_to(int goal) {
@@ -184,7 +196,7 @@ static void open_up_to(int goal) {
 static void use_all_once(void) {
   open_count = 0;
   for (int i = 0; i < number; i++) {
-    connections[i].opened = 0;
+    connections[i].settled = 0;
     next_message(i);
   }
   while (open_count < number) step(on_idle, 0, 5000);

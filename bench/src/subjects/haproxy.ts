@@ -1,0 +1,42 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Bench } from '../bench.ts'
+import type { Address, Subject } from '../subject.ts'
+import { startServer } from './server.ts'
+import { programVersion } from './version.ts'
+
+const modes = {
+  tcp: 'mode tcp',
+  http: `mode http
+  option http-keep-alive
+  option forwardfor
+  http-reuse always`,
+}
+
+/** One thread; no log; connections to the backend are kept and shared, as a careful administrator would have it. */
+const configuration = (mode: keyof typeof modes, port: number, backend: Address, connections: number): string => `global
+  nbthread 1
+  maxconn ${connections}
+
+defaults
+  ${modes[mode]}
+  maxconn ${connections}
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+
+listen bench
+  bind 127.0.0.1:${port} backlog 65535
+  server backend ${backend.host}:${backend.port}
+`
+
+export const haproxy = (mode: keyof typeof modes): Subject => ({
+  name: 'haproxy',
+  version: async () => programVersion('haproxy', '-v'),
+  start: (bench: Bench, backend: Address) =>
+    startServer(bench, 'haproxy', (folder, port) => {
+      const file = join(folder, 'haproxy.cfg')
+      writeFileSync(file, configuration(mode, port, backend, Math.floor(bench.connectionLimit * 0.95)))
+      return ['haproxy', '-db', '-f', file]
+    }),
+})

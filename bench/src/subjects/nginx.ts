@@ -1,0 +1,74 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Bench } from '../bench.ts'
+import { nginxStreamModule } from '../install.ts'
+import type { Address, Subject } from '../subject.ts'
+import { startServer } from './server.ts'
+import { programVersion } from './version.ts'
+
+const stream = (port: number, backend: Address): string => `stream {
+  server {
+    listen 127.0.0.1:${port} backlog=65535;
+    proxy_pass ${backend.host}:${backend.port};
+    proxy_timeout 1h;
+  }
+}`
+
+/** Buffers hold the largest response, so that nothing touches the disk; backend connections are kept. */
+const http = (port: number, backend: Address): string => `http {
+  access_log off;
+  keepalive_requests 1000000000;
+  keepalive_timeout 1h;
+  proxy_buffer_size 16k;
+  proxy_buffers 8 16k;
+  proxy_max_temp_file_size 0;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  upstream backend {
+    server ${backend.host}:${backend.port};
+    keepalive 256;
+    keepalive_requests 1000000000;
+    keepalive_timeout 1h;
+  }
+  server {
+    listen 127.0.0.1:${port} backlog=65535;
+    location / {
+      proxy_pass http://backend;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    }
+  }
+}`
+
+type Mode = 'tcp' | 'http'
+
+const modes: Readonly<Record<Mode, (port: number, backend: Address) => string>> = { tcp: stream, http }
+
+/** One worker. */
+const configuration = (mode: Mode, port: number, backend: Address, connections: number): string => {
+  const module = mode === 'tcp' ? nginxStreamModule() : undefined
+  return `${module === undefined ? '' : `load_module ${module};`}
+daemon off;
+worker_processes 1;
+error_log error.log;
+pid nginx.pid;
+events { worker_connections ${connections}; }
+${modes[mode](port, backend)}
+`
+}
+
+export const nginx = (mode: Mode): Subject => ({
+  name: 'nginx',
+  version: async () => programVersion('nginx', '-v'),
+  start: (bench: Bench, backend: Address) =>
+    startServer(bench, 'nginx', (folder, port) => {
+      mkdirSync(join(folder, 'logs'))
+      writeFileSync(join(folder, 'nginx.conf'), configuration(mode, port, backend, bench.connectionLimit * 2))
+      return ['nginx', '-p', folder, '-e', join(folder, 'error.log'), '-c', join(folder, 'nginx.conf')]
+    }),
+})

@@ -1,0 +1,78 @@
+import type { Bench } from '../bench.ts'
+import { idleMemory } from '../idle.ts'
+import { latencySample, type Report, sampleOf } from '../native.ts'
+import type { Running } from '../subject.ts'
+import { direct } from '../subjects/direct.ts'
+import { haproxy } from '../subjects/haproxy.ts'
+import { nginx } from '../subjects/nginx.ts'
+import { npmPeer } from '../subjects/node.ts'
+import type { Span, Suite, Workload } from '../suite.ts'
+
+const load = (bench: Bench, request: string, connections: number, target: Running, span: Span): Promise<Report> =>
+  bench.native.measure('http-client', {
+    mode: 'load',
+    request,
+    port: target.address.port,
+    connections,
+    warmup: span.warmup,
+    seconds: span.seconds,
+    watch: bench.watched(target),
+  })
+
+const requests = (id: string, name: string, thorough = false): Workload => ({
+  id,
+  thorough,
+  name: `${name}, 64 connections`,
+  unit: 'req/s',
+  run: async (bench, target, span) => {
+    const report = await load(bench, id, 64, target, span)
+    return sampleOf(report, report.requests, target.pid !== undefined)
+  },
+})
+
+/** How long one client that is alone waits. */
+const latency: Workload = {
+  id: 'latency',
+  thorough: true,
+  name: 'GET 13 B, 1 client, median (less is better)',
+  unit: 'us',
+  run: async (bench, target, span) => latencySample(await load(bench, 'get', 1, target, span)),
+}
+
+const idle: Workload = {
+  id: 'idle',
+  thorough: true,
+  name: 'user memory per idle keep-alive client (less is better)',
+  unit: 'KiB',
+  fresh: true,
+  suits: (subject) => subject !== direct,
+  run: (bench, target, span) => idleMemory(bench, target, 'http-client', bench.idleCounts(span.quick)),
+}
+
+export const httpSuite: Suite = {
+  name: 'http',
+  reference: 'nginx',
+  subjects: [
+    nginx('http'),
+    haproxy('http'),
+    npmPeer('fast-proxy', 'fast-proxy.ts'),
+    npmPeer('http-proxy', 'http-proxy.ts'),
+    npmPeer('http-proxy-3', 'http-proxy-3.ts'),
+    npmPeer('httpxy', 'httpxy.ts'),
+    npmPeer('@fastify/http-proxy', 'fastify-http-proxy.ts'),
+    direct,
+  ],
+  workloads: [
+    requests('get', 'GET 13 B'),
+    requests('headers', 'GET 13 B with 10 browser headers', true),
+    requests('get-1k', 'GET 1 KiB'),
+    requests('get-64k', 'GET 64 KiB'),
+    requests('post-1k', 'POST 1 KiB'),
+    requests('chunked', 'GET 1 KiB chunked', true),
+    latency,
+    idle,
+  ],
+  plan: { rounds: 3, seconds: 1, warmup: 0.2, firstWarmup: 0.8 },
+  quickPlan: { rounds: 1, seconds: 0.5, warmup: 0.5, firstWarmup: 0.5 },
+  startBackend: (bench) => bench.native.backend('http-backend'),
+}
