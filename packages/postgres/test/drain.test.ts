@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { describeNeeding, launch, type PostgresServer, postgresServer, run } from '@proxy/test-servers'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openGateway, to } from './setup.ts'
+
+let server: PostgresServer
+
+beforeAll(async () => {
+  server = await postgresServer({ databases: ['alpha'] })
+})
+
+afterAll(() => server.stop())
+
+async function connect(port: number): Promise<pg.Client> {
+  const client = new pg.Client(server.url('alpha', { port }))
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+test('an idle session is told that the gateway goes away', async () => {
+  await using gateway = await openGateway(to(server))
+  const [fresh, used] = [await connect(gateway.port), await connect(gateway.port)]
+  await used.query('select 1')
+  const errors = Promise.all([fresh, used].map((client) => once(client, 'error')))
+  await gateway.gateway.drain()
+  for (const [error] of await errors) expect(error).toMatchObject({ code: '57P01' })
+})
+
+test('a transaction is not cut, and its session ends behind it', async () => {
+  await using gateway = await openGateway(to(server))
+  const client = await connect(gateway.port)
+  await client.query('begin; create table kept(i int)')
+  const drained = gateway.gateway.drain()
+  const ended = new Promise<void>((resolve) => client.once('end', resolve))
+  // Longer than a session has to be silent to be taken for idle.
+  await client.query('select pg_sleep(2.5)')
+  await client.query('commit')
+  await Promise.all([drained, ended])
+  const check = await connect(server.port)
+  expect((await check.query('select count(*)::int as n from kept')).rows).toEqual([{ n: 0 }])
+  await check.end()
+})
+
+test('past the deadline every session ends, with 57P01', async () => {
+  await using gateway = await openGateway(to(server))
+  const client = await connect(gateway.port)
+  await client.query('begin')
+  const error = once(client, 'error')
+  await gateway.gateway.drain({ deadlineMs: 100 })
+  expect((await error)[0]).toMatchObject({ code: '57P01' })
+})
+
+describeNeeding(['pgbench'], 'under pgbench', () => {
+  const count = async (): Promise<number> => {
+    const client = await connect(server.port)
+    const { rows } = await client.query('select count(*)::int as n from pgbench_history')
+    await client.end()
+    return (rows[0] as { n: number }).n
+  }
+
+  test('no transaction is cut', async () => {
+    const connection = (port: number) => ['-n', '-h', '127.0.0.1', '-U', 'demo', '-p', String(port)]
+    const env = { PGPASSWORD: 'demo' }
+    expect(await run('pgbench', [...connection(server.port), '-i', '-q', 'alpha'], { env })).toMatchObject({ code: 0 })
+    await using gateway = await openGateway(to(server))
+    const bench = launch('pgbench', [...connection(gateway.port), '-c', '4', '-t', '300', 'alpha'], { env })
+    while ((await count()) < 10);
+    await gateway.gateway.drain()
+    const { code } = await bench.exited
+    expect({ code, stderr: bench.stderr }).toMatchObject({ code: 0 })
+    expect(await count()).toBe(1200)
+  })
+})
