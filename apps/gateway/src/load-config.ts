@@ -20,6 +20,10 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Gatew
   const { file, directory: cwd = process.cwd(), env = process.env } = options
   const source = findSource(file, cwd, env)
   if (source.kind === 'embedded') return undefined
-  const { config } = await loadSource(source, { env, cwd: source.kind === 'file' ? dirname(source.path) : cwd, generation: 0 })
+  const { config } = await loadSource(source, {
+    env,
+    cwd: source.kind === 'file' ? dirname(source.path) : cwd,
+    generation: 0,
+  })
   return config
 }

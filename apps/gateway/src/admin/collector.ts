@@ -1,3 +1,4 @@
+import type {} from '@proxy/http'
 import type { Disposer, HookMap, Hooks, Layer, LayerContext } from '@proxy/kernel'
 import { SampleStore, type Samples } from './samples.ts'
 import { type TenantStats, TenantTable } from './tenant-table.ts'
@@ -40,6 +41,7 @@ export class Collector implements Layer {
       hooks.on('session:end', (event) => this.#sessionEnd(event)),
       hooks.on('relay:start', (event) => this.#store.observe('setupSeconds', [event.listener], event.setupMs)),
       hooks.on('route:end', (event) => this.#routeEnd(event)),
+      hooks.on('request:end', (event) => this.#requestEnd(event)),
       hooks.on('wake:start', () => this.#store.add('wakesInFlight', none)),
       hooks.on('wake:end', (event) => this.#wakeEnd(event)),
       hooks.on('dial:end', (event) => this.#dialEnd(event)),
@@ -61,6 +63,11 @@ export class Collector implements Layer {
     this.#store.add('routes', [event.listener, event.error?.code ?? 'ok'])
     this.#store.observe('routeSeconds', [event.listener], event.durationMs)
     if (event.error === undefined) this.#tenants.route(event.key)
+  }
+
+  #requestEnd({ listener, version, status, durationMs }: HookMap['request:end']): void {
+    this.#store.add('requests', [listener, version, String(status)])
+    this.#store.observe('requestSeconds', [listener], durationMs)
   }
 
   #wakeEnd(event: HookMap['wake:end']): void {

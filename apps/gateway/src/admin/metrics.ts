@@ -11,8 +11,38 @@ export const durationBuckets: readonly number[] = [
   0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 ]
 
+/** How the code names a metric. */
+export type MetricKey =
+  | 'sessions'
+  | 'sessionErrors'
+  | 'sessionBytes'
+  | 'sessionSeconds'
+  | 'setupSeconds'
+  | 'routes'
+  | 'routeSeconds'
+  | 'requests'
+  | 'requestSeconds'
+  | 'wakes'
+  | 'wakesInFlight'
+  | 'wakeSeconds'
+  | 'dials'
+  | 'dialSeconds'
+  | 'errors'
+  | 'connections'
+  | 'accepted'
+  | 'refused'
+  | 'tenantSessions'
+  | 'tenantRoutes'
+  | 'tenantBytes'
+  | 'workers'
+  | 'workerRestarts'
+  | 'reloads'
+  | 'draining'
+  | 'memory'
+  | 'cpu'
+
 /** Every metric that /metrics shows. */
-export const metrics = {
+export const metrics: Readonly<Record<MetricKey, MetricFacts>> = {
   sessions: {
     name: 'proxy_sessions_total',
     type: 'counter',
@@ -53,6 +83,18 @@ export const metrics = {
     name: 'proxy_route_duration_seconds',
     type: 'histogram',
     help: 'From the key to its backend, through the layers; waking included.',
+    labels: ['listener'],
+  },
+  requests: {
+    name: 'proxy_http_requests_total',
+    type: 'counter',
+    help: 'HTTP requests that were answered, by status; status="0": the client left before there was one.',
+    labels: ['listener', 'version', 'status'],
+  },
+  requestSeconds: {
+    name: 'proxy_http_request_duration_seconds',
+    type: 'histogram',
+    help: 'From the first byte of an HTTP request to the end of its response.',
     labels: ['listener'],
   },
   wakes: {
@@ -163,6 +205,4 @@ export const metrics = {
     help: 'User and system CPU time of a worker process.',
     labels: ['worker'],
   },
-} as const satisfies Record<string, MetricFacts>
-
-export type MetricKey = keyof typeof metrics
+}

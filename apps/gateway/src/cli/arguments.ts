@@ -66,7 +66,8 @@ function unknownOption(written: string, name: string): UsageError {
 function commandOf(positionals: readonly string[]): CliArguments['command'] {
   const [name = 'run', extra] = positionals
   const command = commands.find((known) => known === name)
-  if (command === undefined) throw new UsageError(`"${name}" is no command. ${didYouMean(name, commands) ?? 'Try --help.'}`)
+  if (command === undefined)
+    throw new UsageError(`"${name}" is no command. ${didYouMean(name, commands) ?? 'Try --help.'}`)
   if (extra !== undefined) throw new UsageError(`"${extra}" is one word too many. Try --help.`)
   return command
 }

@@ -33,7 +33,9 @@ export async function runCli(context: CliContext): Promise<number> {
     if (args.command === 'version') return print(`${version()}\n`)
     const env = { ...context.env, ...args.env }
     const source = findSource(args.config, context.cwd, env)
-    return args.command === 'check' ? await check(source, env, context.cwd) : await run(source, args, { ...context, env })
+    return args.command === 'check'
+      ? await check(source, env, context.cwd)
+      : await run(source, args, { ...context, env })
   } catch (error) {
     return complain(error)
   }
@@ -91,8 +93,7 @@ async function settingsOf(source: ConfigSource, env: Environment, cwd: string): 
   return settings
 }
 
-const workersOf = ({ workers }: Settings): number =>
-  typeof workers === 'number' ? workers : availableParallelism()
+const workersOf = ({ workers }: Settings): number => (typeof workers === 'number' ? workers : availableParallelism())
 
 function sourceText(source: ConfigSource): string {
   if (source.kind === 'file') return source.path

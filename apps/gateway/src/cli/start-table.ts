@@ -19,7 +19,11 @@ export function startTable(facts: StartFacts, colour: boolean): string {
   const paint: Paint = (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text)
   const sections = [
     [title(facts, paint)],
-    columns(['LISTENER', 'ADDRESS', 'PROTOCOL', 'TLS'], [...facts.listeners.map(listenerRow), ...adminRow(facts)], paint),
+    columns(
+      ['LISTENER', 'ADDRESS', 'PROTOCOL', 'TLS'],
+      [...facts.listeners.map(listenerRow), ...adminRow(facts)],
+      paint,
+    ),
     ...(facts.embedded === undefined ? [] : embeddedSections(facts.embedded, facts.listeners, paint)),
   ]
   return `\n${sections.map((lines) => lines.map((line) => `  ${line}`.trimEnd()).join('\n')).join('\n\n')}\n\n`
@@ -64,6 +68,9 @@ function tryIt(plan: EmbeddedPlan, listeners: readonly BoundListener[], paint: P
 function columns(head: readonly string[], rows: readonly (readonly string[])[], paint: Paint): string[] {
   const widths = head.map((name, index) => Math.max(name.length, ...rows.map((row) => row[index]?.length ?? 0)))
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('   ').trimEnd()
+    cells
+      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .join('   ')
+      .trimEnd()
   return [paint('dim', line(head)), ...rows.map(line)]
 }

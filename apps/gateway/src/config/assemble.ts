@@ -1,10 +1,4 @@
-import {
-  type GatewayOptions,
-  type Layer,
-  type ListenerOptions,
-  type Peers,
-  type Protocol,
-} from '@proxy/kernel'
+import { type GatewayOptions, type Layer, type ListenerOptions, type Peers, type Protocol } from '@proxy/kernel'
 import { cache, coldStart, limits, retry } from '@proxy/kernel/layers'
 import { backendTls } from '@proxy/tls'
 import { guardExcept } from './guard-except.ts'

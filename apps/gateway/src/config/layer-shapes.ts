@@ -1,6 +1,15 @@
 import type { CacheOptions, ColdStartOptions, LimitsOptions, RetryOptions } from '@proxy/kernel/layers'
 import { z } from 'zod'
-import { count, milliseconds, type Shape } from './schema.ts'
+import { callback, count, type LayerShapes, milliseconds, type Shape } from './schema.ts'
+
+const cache: Shape<CacheOptions> = {
+  ttlMs: milliseconds,
+  negativeTtlMs: milliseconds,
+  maxEntries: count,
+  slot: callback,
+}
+
+const coldStart: Shape<ColdStartOptions> = { timeoutMs: milliseconds, maxWaiters: count }
 
 const limits: Shape<LimitsOptions> = {
   maxConnectionsPerKey: count,
@@ -8,3 +17,5 @@ const limits: Shape<LimitsOptions> = {
 }
 
 const retry: Shape<RetryOptions> = { attempts: count }
+
+export const layerShapes: LayerShapes = { cache, coldStart, limits, retry }

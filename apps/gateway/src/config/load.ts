@@ -61,7 +61,10 @@ async function read(source: ConfigSource, context: LoadContext): Promise<Read> {
   }
 }
 
-function embedded(source: ConfigSource & { kind: 'embedded' }, { env, embedded: backends }: LoadContext): GatewayConfig {
+function embedded(
+  source: ConfigSource & { kind: 'embedded' },
+  { env, embedded: backends }: LoadContext,
+): GatewayConfig {
   if (backends === undefined) throw new Error('the embedded default needs its backends')
   const reader = new EnvironmentReader(env)
   const settings = processConfig(reader)

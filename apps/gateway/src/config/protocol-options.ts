@@ -25,7 +25,10 @@ const httpShape: Shape<HttpOptions> = {
 }
 
 const postgresShape: Shape<PostgresOptions> = {
-  keys: z.array(z.enum(['sni', 'options', 'user', 'database'])).min(1).optional(),
+  keys: z
+    .array(z.enum(['sni', 'options', 'user', 'database']))
+    .min(1)
+    .optional(),
   sniDomain: text,
   optionName: text,
   userPart: z.enum(['prefix', 'suffix']).optional(),

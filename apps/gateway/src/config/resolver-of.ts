@@ -17,7 +17,10 @@ export async function resolverOf(loaded: LoadedConfig): Promise<Resolver | Resol
   }
 }
 
-function make(config: ResolverConfig, loaded: LoadedConfig): Resolver | ResolveFunction | Promise<Resolver | ResolveFunction> {
+function make(
+  config: ResolverConfig,
+  loaded: LoadedConfig,
+): Resolver | ResolveFunction | Promise<Resolver | ResolveFunction> {
   if (typeof config === 'string') return fromModule(config, loaded)
   if (isResolver(config)) return config
   return 'static' in config ? staticResolver(config.static) : fixedResolver(config.fixed)
@@ -28,7 +31,11 @@ async function fromModule(file: string, loaded: LoadedConfig): Promise<Resolver 
   if (!existsSync(path)) throw problem(loaded, `there is no file ${file}.`, `It is taken from ${loaded.directory}.`)
   const value = await importDefault(path, loaded.generation)
   if (isResolver(value)) return value
-  throw problem(loaded, `the default export of ${file} is no resolver.`, 'Export a function, or an object with resolve().')
+  throw problem(
+    loaded,
+    `the default export of ${file} is no resolver.`,
+    'Export a function, or an object with resolve().',
+  )
 }
 
 const isResolver = (value: unknown): value is Resolver | ResolveFunction =>

@@ -52,7 +52,7 @@ const tls: Shape<TlsConfig> = {
 
 const listener: Shape<ListenerConfig> = {
   address: z.union([z.string().min(1), port]),
-  protocol: z.unknown(),
+  protocol: z.unknown().optional(),
   options: z.unknown().optional(),
   name: text,
   tls: z.strictObject(tls).optional(),
@@ -120,7 +120,7 @@ export interface LayerShapes {
 export const gatewaySchema = (layers: LayerShapes): z.ZodType => {
   const shape: Shape<GatewayConfig> = {
     listeners: z.array(z.strictObject(listener)).min(1),
-    resolver: z.unknown(),
+    resolver: z.unknown().optional(),
     layers: instances.optional(),
     relays: instances.optional(),
     cache: switchable(layers.cache),

@@ -4,7 +4,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: string | undefined
   let bestDistance = limit + 1
   for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    const distance = distanceOf(word.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
   }
   return best
@@ -15,6 +15,10 @@ export function didYouMean(word: string, candidates: Iterable<string>): string |
   const best = nearest(word, candidates)
   return best === undefined ? undefined : `Did you mean "${best}"?`
 }
+
+// `ttl` for `ttlMs`: whoever writes the beginning of a name means it.
+const distanceOf = (word: string, candidate: string): number =>
+  word.length > 2 && candidate.startsWith(word) ? 1 : editDistance(word, candidate)
 
 /** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {

@@ -30,6 +30,9 @@ function listenerProblems(listener: RecordValue, at: Path): ConfigProblem[] {
     ...addressProblems(listener['address'], [...at, 'address']),
     ...protocolProblems(listener, at),
     ...tlsProblems(listener['tls'], [...at, 'tls']),
+    ...(listener['skipValidation'] === true && listener['name'] === undefined
+      ? [problem([...at, 'name'], 'is missing: skipValidation tells listeners apart by their names.')]
+      : []),
   ]
 }
 
@@ -103,7 +106,8 @@ function declaredProblems(resolver: RecordValue, at: Path, forms: string): Confi
   if (resolver['fixed'] !== undefined && resolver['static'] !== undefined)
     return [problem(at, 'has both static and fixed.', forms)]
   if (resolver['fixed'] !== undefined) return resolutionProblems(resolver['fixed'], [...at, 'fixed'])
-  if (!isRecord(resolver['static'])) return [problem([...at, 'static'], 'must be an object of keys and backends.', forms)]
+  if (!isRecord(resolver['static']))
+    return [problem([...at, 'static'], 'must be an object of keys and backends.', forms)]
   return Object.entries(resolver['static']).flatMap(([key, value]) => resolutionProblems(value, [...at, 'static', key]))
 }
 

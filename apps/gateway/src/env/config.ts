@@ -3,7 +3,14 @@ import { GatewayError, ResolveError, type Resolution, type Resolver, type RouteR
 import { tlsFromEnv } from '@proxy/tls'
 import { embeddedPorts } from '../embedded/config.ts'
 import { ConfigError } from '../config/problems.ts'
-import type { DrainConfig, GatewayConfig, ListenerConfig, LogConfig, ResolverConfig, TlsConfig } from '../config/types.ts'
+import type {
+  DrainConfig,
+  GatewayConfig,
+  ListenerConfig,
+  LogConfig,
+  ResolverConfig,
+  TlsConfig,
+} from '../config/types.ts'
 import { EnvironmentReader } from './reader.ts'
 import { type Environment, isSet, variables } from './variables.ts'
 
