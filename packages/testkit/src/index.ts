@@ -13,6 +13,8 @@ export {
 } from './memory-transport.ts'
 export { pattern } from './pattern.ts'
 export { Peer } from './peer.ts'
+export { protocolChecks, protocolConformance, type ProtocolConformance } from './protocol/conformance.ts'
+export type { ProtocolFixture, ProtocolSubject, SecureFixture } from './protocol/subject.ts'
 export { relayChecks, relayConformance, type RelayConformance } from './relay/conformance.ts'
 export type { RelaySubject } from './relay/subject.ts'
 export { transportChecks, transportConformance, type TransportConformance } from './transport/conformance.ts'

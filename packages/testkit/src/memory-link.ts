@@ -76,6 +76,11 @@ export class MemoryLink implements Link {
     return this.#outgoing.reduce((sum, bytes) => sum + bytes.length, 0)
   }
 
+  /** Bytes written here that the other end's handler has had. */
+  get delivered(): number {
+    return (this.#peer as MemoryLink).bytesRead
+  }
+
   attach(handler: LinkHandler): void {
     if (this.#given) throw new Error('the link was given away by socket()')
     this.#handler = handler
