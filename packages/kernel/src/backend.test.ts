@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { awake, backend, normalise } from './backend.ts'
+import { backend, normalise, woken } from './backend.ts'
 import type { Backend, Resolution } from './contracts.ts'
 import { GatewayError, ResolveError } from './errors.ts'
 
@@ -117,13 +117,25 @@ describe('backend', () => {
   })
 })
 
-describe('awake', () => {
-  it('changes the state alone', () => {
-    const sleeping = backend({ endpoint: 'db:1', id: 'x', state: 'asleep', metadata: { a: 1 } })
-    const ready = awake(sleeping)
-    expect(ready).toEqual({ ...sleeping, state: 'ready' })
-    expect(backend(ready)).toBe(ready)
-    expect(awake(ready)).toBe(ready)
+describe('woken', () => {
+  const sleeping = backend({ endpoint: 'db:1', id: 'x', state: 'asleep', metadata: { a: 1 }, tls: 'implicit' })
+
+  it('is ready, whatever the answer says', () => {
+    expect(woken(sleeping, sleeping)).toEqual({ ...sleeping, state: 'ready' })
+    expect(woken(sleeping, { endpoint: 'new:1', state: 'asleep' })).toEqual(backend({ endpoint: 'new:1' }))
+    const ready = backend('new:1')
+    expect(woken(sleeping, ready)).toBe(ready)
+  })
+
+  it('keeps everything but the place when the answer is a place', () => {
+    const moved = woken(sleeping, 'new:2')
+    expect(moved).toEqual({ ...sleeping, state: 'ready', endpoints: [{ host: 'new', port: 2 }] })
+    expect(backend(moved)).toBe(moved)
+    expect(woken(backend({ endpoint: 'db:1', state: 'asleep', tls: 'implicit' }), 'new:2').id).toBe('new:2 implicit')
+  })
+
+  it('refuses nonsense without showing clients why', () => {
+    expect(() => woken(sleeping, 'new:')).toThrowError(expect.objectContaining({ code: 'PROXY_RESOLVE_INTERNAL' }))
   })
 })
 

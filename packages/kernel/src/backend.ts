@@ -56,9 +56,19 @@ export function normalise(resolution: Resolution): Backend {
   return fromRecord(resolution)
 }
 
-/** The backend in the state `ready`, with the same identity. */
-export function awake(sleeping: Backend): Backend {
-  return sleeping.state === 'ready' ? sleeping : new ResolvedBackend({ ...sleeping, state: 'ready' })
+/**
+ * What waking a backend made of it, in the state `ready`. A bare endpoint says only where it is now: TLS, metadata and the
+ * rest stay as they were. Throws `ResolveError` INTERNAL.
+ */
+export function woken(sleeping: Backend, answer: Resolution): Backend {
+  if (typeof answer !== 'string') return awake(backend(answer))
+  const { endpoints } = backend(answer)
+  const id = sleeping.id === defaultId(sleeping.endpoints, sleeping.tls) ? undefined : sleeping.id
+  return new ResolvedBackend({ ...sleeping, id, endpoints, state: 'ready' })
+}
+
+function awake(made: Backend): Backend {
+  return made.state === 'ready' ? made : new ResolvedBackend({ ...made, state: 'ready' })
 }
 
 function isBackend(value: object): value is Backend {

@@ -107,7 +107,10 @@ export interface RouteRequest {
 export interface Resolver {
   readonly name: string
   resolve(request: RouteRequest, signal: AbortSignal): Resolution | Promise<Resolution>
-  /** Starts a backend that is asleep; settles when it may be dialled. Called once for any number of waiters. */
+  /**
+   * Starts a backend that is asleep; settles when it may be dialled. Called once for any number of waiters. A bare
+   * `'host:port'` says where the backend is now and leaves the rest of it as `resolve` said.
+   */
   wake?(backend: Backend, signal: AbortSignal): Promise<Resolution>
   /** Reports ids of backends whose routes changed, so that caches forget them. */
   watch?(changed: (backendId: string) => void): Disposer

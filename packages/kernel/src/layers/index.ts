@@ -1,4 +1,5 @@
 export { type CacheOptions, cache } from './cache.ts'
+export { type ColdStartOptions, coldStart } from './cold-start.ts'
 export type { Lookup } from './dns.ts'
 export { type GuardSources, guard } from './guard.ts'
 export { type LimitsOptions, limits } from './limits.ts'

@@ -57,12 +57,10 @@ class FirstOf {
     throw failure
   }
 
-  async wake(sleeping: Backend, signal: AbortSignal): Promise<Backend> {
+  async wake(sleeping: Backend, signal: AbortSignal): Promise<Resolution> {
     const resolver = this.#wakers.get(sleeping)
     if (resolver?.wake === undefined) throw new ResolveError('UNAVAILABLE')
-    const woken = backend(await resolver.wake(sleeping, signal))
-    this.#wakers.set(woken, resolver)
-    return woken
+    return resolver.wake(sleeping, signal)
   }
 
   watch(changed: (backendId: string) => void): Disposer {
