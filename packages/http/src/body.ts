@@ -111,8 +111,8 @@ export class BodyFraming {
         if (this.#remaining === 0) this.#state = DATA_CR
         continue
       }
-      if (!this.#step(bytes[at]!)) return -1
       if (sink !== undefined && this.#state >= LINE) this.#trailers = (this.#trailers ?? '') + latin1(bytes, at, at + 1)
+      if (!this.#step(bytes[at]!)) return -1
       at++
     }
     return at

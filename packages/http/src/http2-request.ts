@@ -348,7 +348,7 @@ export class Http2Request implements Exchange {
         'content-type': contentType,
         'cache-control': 'no-store',
       }
-      if (retryAfter !== undefined) headers['retry-after'] = retryAfter
+      if (retryAfter !== undefined) headers['retry-after'] = String(retryAfter)
       this.stream.respond(headers, { endStream: this.isHead })
       if (!this.isHead) this.stream.end(body)
     }
