@@ -9,7 +9,13 @@ const cache: Shape<CacheOptions> = {
   slot: callback,
 }
 
-const coldStart: Shape<ColdStartOptions> = { timeoutMs: milliseconds, maxWaiters: count }
+const coldStart: Shape<ColdStartOptions> = {
+  deadlineMs: milliseconds,
+  maxWaiters: count,
+  maxWaitersPerKey: count,
+  failureTtlMs: milliseconds,
+  wokenTtlMs: milliseconds,
+}
 
 const limits: Shape<LimitsOptions> = {
   maxConnectionsPerKey: count,

@@ -12,7 +12,7 @@ export interface EmbeddedPostgresOptions {
   readonly databases: readonly string[]
   readonly user: string
   readonly password: string
-  /** The server runs, or ran and is gone. */
+  /** The server runs, or ran and is gone although nobody stopped it. */
   readonly onChange: (running: boolean) => void
 }
 
@@ -124,7 +124,7 @@ export class EmbeddedPostgres {
   #gone(): void {
     const ran = this.running
     this.#child = undefined
-    if (ran) this.#options.onChange(false)
+    if (ran && !this.#stopped) this.#options.onChange(false)
   }
 
   /** Fast shutdown, then the hard way. */

@@ -17,6 +17,7 @@ class EmbeddedResolver implements Resolver {
   readonly #peers: PeerLink
   readonly #watchers = new Set<(backendId: string) => void>()
   #awake = false
+  #wakes = 0
 
   constructor(plan: EmbeddedPlan, peers: PeerLink) {
     this.#plan = plan
@@ -31,6 +32,7 @@ class EmbeddedResolver implements Resolver {
   async wake(_backend: Backend, _signal: AbortSignal): Promise<Resolution> {
     await this.#peers.ask(0, wakeTopic, undefined, wakeTimeoutMs)
     this.#awake = true
+    this.#wakes++
     return this.#postgres()
   }
 
@@ -40,7 +42,7 @@ class EmbeddedResolver implements Resolver {
   }
 
   stats(): Record<string, unknown> {
-    return { tenants: tenants.length, postgres: this.#awake ? 'awake' : 'asleep' }
+    return { wakes: this.#wakes }
   }
 
   #web(host: string): Resolution {
