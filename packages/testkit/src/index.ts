@@ -17,6 +17,7 @@ export { protocolChecks, protocolConformance, type ProtocolConformance } from '.
 export type { ProtocolFixture, ProtocolSubject, SecureFixture } from './protocol/subject.ts'
 export { relayChecks, relayConformance, type RelayConformance } from './relay/conformance.ts'
 export type { RelaySubject } from './relay/subject.ts'
+export { secureAsClient, testTls, type TestTlsOptions } from './tls/test-tls.ts'
 export { transportChecks, transportConformance, type TransportConformance } from './transport/conformance.ts'
 export type { TransportSubject } from './transport/subject.ts'
 export { settle, turn, until, within } from './waiting.ts'

@@ -4,6 +4,7 @@ import { hostileChecks } from './hostile-checks.ts'
 import { refusalChecks } from './refusal-checks.ts'
 import { relayChecks } from './relay-checks.ts'
 import { routeChecks } from './route-checks.ts'
+import { secureChecks } from './secure-checks.ts'
 import type { ProtocolSubject } from './subject.ts'
 import { timeChecks } from './time-checks.ts'
 
@@ -18,6 +19,7 @@ export const protocolChecks: readonly Check<ProtocolSubject>[] = [
   ...timeChecks,
   ...refusalChecks,
   ...relayChecks,
+  ...secureChecks,
 ]
 
 export interface ProtocolConformance extends ProtocolSubject {

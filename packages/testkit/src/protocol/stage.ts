@@ -81,7 +81,7 @@ export class Stage {
 
   /** The endpoint of the fixture with that key. */
   readonly resolve = ({ key }: RouteRequest): Resolution => {
-    const index = this.#fixtures.findIndex((fixture) => fixture.key === key)
+    const index = this.#indexOf(key)
     if (index < 0) throw new ResolveError('NOT_FOUND')
     return endpointOf(index)
   }
@@ -104,7 +104,7 @@ export class Stage {
 
   /** As `establish`, for a client that has begun already. */
   async finish(fixture: ProtocolFixture, client: Peer, rest: () => Promise<void>): Promise<Established> {
-    const backends = this.backends[this.#fixtures.indexOf(fixture)] as MemoryBackend
+    const backends = this.backends[this.#indexOf(fixture.key)] as MemoryBackend
     const [earlier, asked] = [backends.connections.length, this.requests.length]
     await rest()
     await until(
@@ -159,6 +159,10 @@ export class Stage {
     assert.equal(this.transport.openLinks, 0, 'connections were left open')
     assert.equal(this.transport.bindings, this.backends.length, 'the listener was left open')
     assert.equal(this.clock.pending, 0, 'timers were left running')
+  }
+
+  #indexOf(key: string): number {
+    return this.#fixtures.findIndex((fixture) => fixture.key === key)
   }
 
   #judgeRequest(fixture: ProtocolFixture, asked: number): void {

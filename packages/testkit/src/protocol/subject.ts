@@ -10,7 +10,7 @@ export interface ProtocolFixture {
    * settles when everything is sent.
    */
   readonly client: Bytes | ((client: Peer) => Promise<void>)
-  /** The key that the resolver must be asked for. */
+  /** The key that the resolver must be asked for. Fixtures of one key share a backend, and the `serve` of the first. */
   readonly key: string
   /** Attributes that must be among those of the route request. */
   readonly attributes?: Readonly<Record<string, string>> | undefined
