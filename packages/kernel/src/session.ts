@@ -302,8 +302,13 @@ export class GatewaySession implements Session, ChannelOwner {
     for (const upstream of this.#upstreams ?? []) upstream.fail(backend)
   }
 
-  /** A client that left explains whatever failed after it; so does the deadline, or the drain. */
+  /**
+   * A client that left explains whatever failed after it; so does the drain, and the deadline unless it was a backend
+   * that let it pass.
+   */
   #causeOf(cause: unknown): GatewayError {
+    const late = GatewayError.is(cause) && cause.code === 'PROXY_BACKEND_TIMEOUT'
+    if (late && this.#aborted?.code === 'PROXY_PEEK_TIMEOUT') return cause
     if (this.#aborted !== undefined) return this.#aborted
     if (GatewayError.is(cause)) return cause
     this.#parts.hooks.emit('gateway:error', { source: this.protocol, error: cause })

@@ -38,7 +38,7 @@ export interface PostgresOptions {
   readonly rewrite?: ((login: Login, key: string) => Login) | undefined
   /**
    * A backend that takes connections but not sessions yet (SQLSTATE 57P03, or closing at once) is dialled again for this
-   * long; 0 = never. The listener's `handshakeTimeoutMs` ends it too. Default 30,000 ms.
+   * long; 0 = never. The listener's `handshakeTimeoutMs` (10,000 ms) ends it too: raise both. Default 8,000 ms.
    */
   readonly readinessTimeoutMs?: number | undefined
   /** Number of this gateway among several, 0 to 255, put into the cancel keys. Default 0. */
@@ -72,7 +72,7 @@ export function settingsOf(options: PostgresOptions): PostgresSettings {
     userPart: options.userPart ?? 'suffix',
     userSeparator: options.userSeparator ?? '.',
     rewrite: options.rewrite,
-    readinessTimeoutMs: options.readinessTimeoutMs ?? 30_000,
+    readinessTimeoutMs: options.readinessTimeoutMs ?? 8_000,
     node: options.node ?? 0,
     maxCancelRate: options.maxCancelRate ?? 100,
   }

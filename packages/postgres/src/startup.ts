@@ -70,7 +70,7 @@ function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void
   return new Promise((resolve, reject) => {
     const abort = (): void => {
       cancel()
-      reject(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE'))
+      reject(endedBy(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE')))
     }
     const cancel = clock.after(delayMs, () => {
       signal.removeEventListener('abort', abort)
@@ -79,4 +79,9 @@ function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void
     if (signal.aborted) abort()
     else signal.addEventListener('abort', abort, { once: true })
   })
+}
+
+/** It was the backend, not the client, that let the handshake's time pass. */
+function endedBy(reason: GatewayError): GatewayError {
+  return reason.code === 'PROXY_PEEK_TIMEOUT' ? new GatewayError('PROXY_BACKEND_TIMEOUT') : reason
 }

@@ -93,6 +93,19 @@ describe('a backend that takes connections but no sessions', () => {
   })
 })
 
+test.each<[string, ((socket: net.Socket) => unknown)[]]>([
+  ['says nothing', [() => undefined]],
+  ['never is ready', Array.from({ length: 100 }, () => starting)],
+])('a backend that %s until the handshake’s time is over is to blame, not the client', async (_, answers) => {
+  await using backend = await moody(answers)
+  const listener = { limits: { handshakeTimeoutMs: 500 } }
+  await using gateway = await openGateway(() => backend.endpoint, { listener })
+  await expect(ask(gateway.port)).rejects.toMatchObject({
+    code: '57P03',
+    message: 'the backend took too long to answer',
+  })
+})
+
 test('another error of the backend is passed on at once', async () => {
   const full = (socket: net.Socket): unknown => socket.end(encodeFatal({ code: '53300', message: 'full' }))
   await using backend = await moody([full])
