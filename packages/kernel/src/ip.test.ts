@@ -90,7 +90,11 @@ describe('formatIp', () => {
       fc.uint8Array({ minLength: 16, maxLength: 16 }),
       fc.array(fc.constantFrom(0, 0, 0, 1, 255), { minLength: 16, maxLength: 16 }).map((list) => Uint8Array.from(list)),
     )
-    fc.assert(fc.property(bytes, (address) => void expect(parseIp(formatIp(address))).toEqual(address)))
+    fc.assert(
+      fc.property(bytes, (address) => {
+        expect(parseIp(formatIp(address))).toEqual(address)
+      }),
+    )
   })
 })
 

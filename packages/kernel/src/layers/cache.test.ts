@@ -60,7 +60,7 @@ describe('what is remembered', () => {
     expect(ask()).toBe(first)
     expect(next).toHaveBeenCalledTimes(1)
     context.clock.advance(1)
-    ask()
+    void ask()
     expect(next).toHaveBeenCalledTimes(2)
   })
 
@@ -92,15 +92,15 @@ describe('what is remembered', () => {
 
   it('is not a backend that is asleep', () => {
     const { ask, next } = cached(() => backend({ endpoint: 'a:1', state: 'asleep' }))
-    ask()
-    ask()
+    void ask()
+    void ask()
     expect(next).toHaveBeenCalledTimes(2)
   })
 
   it('is nothing with a TTL of 0', () => {
     const { ask, next } = cached(byKey, { ttlMs: 0 })
-    ask()
-    ask()
+    void ask()
+    void ask()
     expect(next).toHaveBeenCalledTimes(2)
     const negative = cached(failing('NOT_FOUND'), { negativeTtlMs: 0 })
     expect(() => negative.ask()).toThrowError()
@@ -124,25 +124,25 @@ describe('an answer is reused', () => {
       ['alpha', { tls: tls('a.example', 'AA') }],
       ['alpha', { tls: tls('a.example', 'BB') }],
     ]
-    for (const [key, more] of asks) ask(key, more)
+    for (const [key, more] of asks) void ask(key, more)
     expect(next).toHaveBeenCalledTimes(asks.length)
-    for (const [key, more] of asks) ask(key, { ...more, session: 's2', client: { host: '203.0.113.1', port: 1 } })
+    for (const [key, more] of asks) void ask(key, { ...more, session: 's2', client: { host: '203.0.113.1', port: 1 } })
     expect(next).toHaveBeenCalledTimes(asks.length)
   })
 
   it('never for a key that was made to look like another request', () => {
     const { ask, next } = cached(() => backend('a:1'))
-    ask('x', { attributes: { user: 'ann' } })
-    ask('web\0http\0x')
-    ask('["web","http","x",null,null,{"user":"ann"}]')
-    ask('x","http","x')
+    void ask('x', { attributes: { user: 'ann' } })
+    void ask('web\0http\0x')
+    void ask('["web","http","x",null,null,{"user":"ann"}]')
+    void ask('x","http","x')
     expect(next).toHaveBeenCalledTimes(4)
   })
 
   it('by what the caller says it depends on', () => {
     const { ask, next } = cached(byKey, { slot: ({ key }) => key })
-    ask('alpha', { attributes: { user: 'ann' } })
-    ask('alpha', { attributes: { user: 'bob' } })
+    void ask('alpha', { attributes: { user: 'ann' } })
+    void ask('alpha', { attributes: { user: 'bob' } })
     expect(next).toHaveBeenCalledTimes(1)
   })
 })
@@ -152,14 +152,14 @@ describe('forgetting', () => {
     const { ask, next, context } = cached(({ key }) =>
       key === 'alpha' ? backend('a:1') : failing('NOT_FOUND')(request(key), never),
     )
-    ask()
+    void ask()
     expect(() => ask('beta')).toThrowError()
     context.hooks.emit('route:purge', { key: 'beta' })
-    ask()
+    void ask()
     expect(() => ask('beta')).toThrowError()
     expect(next).toHaveBeenCalledTimes(3)
     context.hooks.emit('route:purge', { key: 'alpha' })
-    ask()
+    void ask()
     expect(next).toHaveBeenCalledTimes(4)
   })
 
@@ -167,9 +167,9 @@ describe('forgetting', () => {
     const { ask, next, changed } = cached(({ key }) =>
       backend({ endpoint: `${key}:1`, id: key === 'other' ? 'b2' : 'b1' }),
     )
-    for (const key of ['alpha', 'beta', 'other']) ask(key)
+    for (const key of ['alpha', 'beta', 'other']) void ask(key)
     changed('b1')
-    for (const key of ['alpha', 'beta', 'other']) ask(key)
+    for (const key of ['alpha', 'beta', 'other']) void ask(key)
     expect(next).toHaveBeenCalledTimes(5)
   })
 
@@ -177,7 +177,7 @@ describe('forgetting', () => {
     const { ask, next, context } = cached(byKey)
     const woken = ask() as Backend
     context.hooks.emit('wake:end', { backend: woken, key: 'alpha', durationMs: 1, error: undefined })
-    ask()
+    void ask()
     expect(next).toHaveBeenCalledTimes(2)
   })
 
@@ -219,7 +219,7 @@ describe('looking up', () => {
   it('happens once for all who wait', async () => {
     const answer = Promise.withResolvers<Backend>()
     const { ask, next } = cached(() => answer.promise)
-    const all = Array.from({ length: 100 }, () => ask())
+    const all = Array.from({ length: 100 }, async () => ask())
     answer.resolve(backend('a:1'))
     expect(new Set(await Promise.all(all))).toEqual(new Set([backend('a:1')]))
     expect(next).toHaveBeenCalledTimes(1)
@@ -267,22 +267,22 @@ describe('the bound', () => {
   it('keeps the routes in use and drops the others', () => {
     const { ask, next } = cached(byKey, { maxEntries: 10 })
     for (let round = 0; round < 20; round++) {
-      ask('hot')
-      for (let i = 0; i < 5; i++) ask(`scan${round}-${i}`)
+      void ask('hot')
+      for (let i = 0; i < 5; i++) void ask(`scan${round}-${i}`)
     }
     expect(next.mock.calls.filter(([asked]) => asked.key === 'hot')).toHaveLength(1)
     next.mockClear()
-    ask('scan0-0')
+    void ask('scan0-0')
     expect(next).toHaveBeenCalledTimes(1)
   })
 
   it('holds when every route is in use', () => {
     const { ask, next } = cached(byKey, { maxEntries: 3 })
-    for (let i = 0; i < 2; i++) for (const key of ['a', 'b', 'c']) ask(key)
+    for (let i = 0; i < 2; i++) for (const key of ['a', 'b', 'c']) void ask(key)
     expect(next).toHaveBeenCalledTimes(3)
-    ask('d')
+    void ask('d')
     next.mockClear()
-    for (const key of ['b', 'c', 'd']) ask(key)
+    for (const key of ['b', 'c', 'd']) void ask(key)
     expect(next).not.toHaveBeenCalled()
   })
 })

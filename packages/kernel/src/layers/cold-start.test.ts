@@ -51,7 +51,7 @@ describe('a backend that is ready', () => {
 describe('a backend that is asleep', () => {
   it('is started once for a thousand waiters, who all get what it became', async () => {
     const { route, wake, started } = cold()
-    const all = Array.from({ length: 1_000 }, () => route())
+    const all = Array.from({ length: 1_000 }, async () => route())
     started.resolve({ endpoint: 'new:1', id: 'alpha' })
     const answers = new Set(await Promise.all(all))
     expect(wake).toHaveBeenCalledTimes(1)
@@ -232,7 +232,7 @@ describe('the bounds', () => {
     held.push(route('b'))
     await expect(route('c')).rejects.toEqual(FULL)
     started.resolve('new:1')
-    await Promise.all(held)
+    await Promise.all(held.map(async (waiting) => waiting))
   })
 
   it('start nothing for whom they refuse', async () => {

@@ -104,7 +104,7 @@ class GuardedDial {
     request: DialRequest,
     signal: AbortSignal,
   ): Promise<Dialled> {
-    let failure: unknown
+    let failure: GatewayError | undefined
     for (const [index, address] of addresses.entries()) {
       const remaining = deadline - this.#context.clock.now()
       if (remaining <= 0) break

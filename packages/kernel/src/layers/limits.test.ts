@@ -34,14 +34,14 @@ describe('maxConnectionsPerKey', () => {
   it('refuses one session more than allowed, for that key alone', () => {
     const { route } = limited({ maxConnectionsPerKey: 2 })
     expect(route('s1')).toBe(backend('alpha:1'))
-    route('s2')
+    void route('s2')
     expect(() => route('s3')).toThrowError(FULL)
     expect(route('s3', 'beta')).toBe(backend('beta:1'))
   })
 
   it('counts a session once, however often it is routed', () => {
     const { route, end } = limited({ maxConnectionsPerKey: 1 })
-    for (let i = 0; i < 5; i++) route('s1')
+    for (let i = 0; i < 5; i++) void route('s1')
     end('s1')
     expect(route('s2')).toBeDefined()
     expect(() => route('s1')).toThrowError(FULL)
@@ -49,12 +49,12 @@ describe('maxConnectionsPerKey', () => {
 
   it('gives every place back when the session ends', () => {
     const { route, end } = limited({ maxConnectionsPerKey: 1 })
-    route('s1')
-    route('s1', 'beta')
+    void route('s1')
+    void route('s1', 'beta')
     end('s1')
     end('s1')
-    route('s2')
-    route('s3', 'beta')
+    void route('s2')
+    void route('s3', 'beta')
     expect(() => route('s4')).toThrowError(FULL)
     expect(() => route('s4', 'beta')).toThrowError(FULL)
   })
@@ -75,7 +75,7 @@ describe('maxConnectionsPerKey', () => {
       if (fail) throw new ResolveError('UNAVAILABLE')
       return backend('alpha:1')
     })
-    route('s1')
+    void route('s1')
     fail = true
     expect(() => route('s1')).toThrowError(code('PROXY_RESOLVE_UNAVAILABLE'))
     expect(() => route('s2')).toThrowError(FULL)
@@ -106,20 +106,20 @@ describe('maxConnectionsPerKey', () => {
 describe('maxRoutesPerSecondPerKey', () => {
   it('lets a burst of a second through, then one an interval', () => {
     const { route, context } = limited({ maxRoutesPerSecondPerKey: 3 })
-    for (let i = 0; i < 3; i++) route(`s${i}`)
+    for (let i = 0; i < 3; i++) void route(`s${i}`)
     expect(() => route('s4')).toThrowError(expect.objectContaining({ code: 'PROXY_LIMIT_RATE', retryAfterMs: 334 }))
     expect(route('s4', 'beta')).toBeDefined()
     context.clock.advance(334)
-    route('s4')
+    void route('s4')
     expect(() => route('s5')).toThrowError(code('PROXY_LIMIT_RATE'))
     context.clock.advance(10_000)
-    for (let i = 0; i < 3; i++) route(`s${i}`)
+    for (let i = 0; i < 3; i++) void route(`s${i}`)
     expect(() => route('s6')).toThrowError(code('PROXY_LIMIT_RATE'))
   })
 
   it('lets the whole rate through, second after second', () => {
     const { route, context } = limited({ maxRoutesPerSecondPerKey: 7 })
-    for (let i = 0; i < 7; i++) route('s1')
+    for (let i = 0; i < 7; i++) void route('s1')
     for (let i = 0; i < 700; i++) {
       context.clock.advance(1_000 / 7)
       expect(() => route('s1')).not.toThrowError()
@@ -128,7 +128,7 @@ describe('maxRoutesPerSecondPerKey', () => {
 
   it('may be less than one', () => {
     const { route, context } = limited({ maxRoutesPerSecondPerKey: 0.5 })
-    route('s1')
+    void route('s1')
     expect(() => route('s1')).toThrowError(expect.objectContaining({ retryAfterMs: 2_000 }))
     context.clock.advance(2_000)
     expect(() => route('s1')).not.toThrowError()
@@ -140,7 +140,7 @@ describe('maxRoutesPerSecondPerKey', () => {
       asked++
       return backend('alpha:1')
     })
-    route('s1')
+    void route('s1')
     expect(() => route('s2')).toThrowError(code('PROXY_LIMIT_RATE'))
     expect(asked).toBe(1)
   })

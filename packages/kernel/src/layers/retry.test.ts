@@ -9,6 +9,12 @@ import { type RetryOptions, retry } from './retry.ts'
 const three = { endpoint: ['a:1', 'b:2', 'c:3'] }
 const code = (name: ErrorCode): unknown => expect.objectContaining({ code: name })
 
+function dialThrough(base: Dial, options?: RetryOptions): Dial {
+  const dial = retry(options).dial?.(base)
+  if (dial === undefined) throw new Error('no dial')
+  return dial
+}
+
 function retrying(outcomes: readonly (ErrorCode | undefined)[], options?: RetryOptions) {
   const tried: string[] = []
   const base: Dial = async (request) => {
@@ -18,7 +24,7 @@ function retrying(outcomes: readonly (ErrorCode | undefined)[], options?: RetryO
     return dialledTo(request)
   }
   const dial = (more: Partial<DialRequest> = {}, signal = never, resolution = three): Promise<Dialled> =>
-    (retry(options).dial?.(base) as Dial)(dialRequest(resolution, more), signal)
+    dialThrough(base, options)(dialRequest(resolution, more), signal)
   return { tried, dial }
 }
 
@@ -51,9 +57,9 @@ it.each(['PROXY_DIAL_FORBIDDEN', 'PROXY_DIAL_LOOP', 'PROXY_BACKEND_TLS'] as cons
 )
 
 it('does not retry what is no error of ours', async () => {
-  const dial = retry().dial?.(async () => {
+  const dial = dialThrough(async () => {
     throw new TypeError('bug')
-  }) as Dial
+  })
   await expect(dial(dialRequest(three), never)).rejects.toThrow('bug')
 })
 
@@ -76,10 +82,10 @@ it('keeps to its attempts, and goes round when they are more than the endpoints'
 
 it('leaves the address to the guard for every endpoint', async () => {
   const addresses: unknown[] = []
-  const dial = retry().dial?.(async (request) => {
+  const dial = dialThrough(async (request) => {
     addresses.push(request.address)
     throw new GatewayError('PROXY_DIAL_REFUSED')
-  }) as Dial
+  })
   await expect(dial(dialRequest(three, { address: '8.8.8.8' }), never)).rejects.toEqual(code('PROXY_DIAL_REFUSED'))
   expect(addresses).toEqual([undefined, undefined, undefined])
 })

@@ -42,7 +42,12 @@ class FirstOf {
     this.#resolvers = resolvers
   }
 
-  ask(from: number, request: RouteRequest, signal: AbortSignal, before: unknown): Backend | Promise<Backend> {
+  ask(
+    from: number,
+    request: RouteRequest,
+    signal: AbortSignal,
+    before: GatewayError | undefined,
+  ): Backend | Promise<Backend> {
     let failure = before
     for (let index = from; index < this.#resolvers.length; index++) {
       const resolver = this.#resolvers[index] as Resolver
@@ -54,7 +59,7 @@ class FirstOf {
         failure = worse(failure, error, signal)
       }
     }
-    throw failure
+    throw failure ?? new ResolveError('NOT_FOUND')
   }
 
   async wake(sleeping: Backend, signal: AbortSignal): Promise<Resolution> {
@@ -75,7 +80,7 @@ class FirstOf {
   }
 
   async purge(key: string): Promise<void> {
-    await Promise.all(this.#resolvers.map((one) => one.purge?.(key)))
+    await Promise.all(this.#resolvers.map(async (one) => one.purge?.(key)))
   }
 
   stats(): Record<string, unknown> {
@@ -91,7 +96,7 @@ class FirstOf {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#resolvers.map((one) => one.close?.()))
+    await Promise.all(this.#resolvers.map(async (one) => one.close?.()))
   }
 
   async #wait(
@@ -99,9 +104,9 @@ class FirstOf {
     index: number,
     request: RouteRequest,
     signal: AbortSignal,
-    before: unknown,
+    before: GatewayError | undefined,
   ): Promise<Backend> {
-    let failure: unknown
+    let failure: GatewayError
     try {
       return this.#answered(this.#resolvers[index] as Resolver, request.key, await answer)
     } catch (error) {
@@ -119,11 +124,8 @@ class FirstOf {
 }
 
 /** The error to remember of two; throws the new one when no other resolver may be asked after it. */
-function worse(before: unknown, error: unknown, signal: AbortSignal): unknown {
-  if (signal.aborted || codeOf(error) === 'PROXY_RESOLVE_FORBIDDEN') throw error
-  return before === undefined || codeOf(before) === 'PROXY_RESOLVE_NOT_FOUND' ? error : before
-}
-
-function codeOf(error: unknown): string | undefined {
-  return GatewayError.is(error) ? error.code : undefined
+function worse(before: GatewayError | undefined, cause: unknown, signal: AbortSignal): GatewayError {
+  const error = GatewayError.from(cause, 'PROXY_RESOLVE_INTERNAL')
+  if (signal.aborted || error.code === 'PROXY_RESOLVE_FORBIDDEN') throw error
+  return before === undefined || before.code === 'PROXY_RESOLVE_NOT_FOUND' ? error : before
 }
