@@ -6,7 +6,6 @@ import { type Files, textOf } from './pem.ts'
 import { foldServerName, isCertificateName } from './server-name.ts'
 
 const ticketKeyBytes = 48
-const minSharedKeyBytes = 32
 const sessionIdContextBytes = 32
 
 /** A certificate ready for handshakes, and whom it asks for theirs. */
@@ -94,9 +93,6 @@ function contextOf(index: number, id: string, material: Material, options: TlsOp
 }
 
 function ticketKeysOf(id: string, shared: Buffer): Buffer {
-  if (shared.length < minSharedKeyBytes) {
-    throw new GatewayError('PROXY_CONFIG_INVALID', { message: 'tls: ticketKeys must have at least 32 bytes' })
-  }
   return Buffer.from(hkdfSync('sha256', shared, '', `@proxy/tls tickets of ${id}`, ticketKeyBytes))
 }
 

@@ -1,4 +1,6 @@
+import type { Duplex } from 'node:stream'
 import {
+  type ClientHello,
   type ClientHelloReader,
   type Disposer,
   GatewayError,
@@ -9,13 +11,16 @@ import {
   type SecureRequest,
   streamLink,
 } from '@proxy/kernel'
-import { answerChallenge, challengeContext } from './acme.ts'
+import { answerChallenge } from './acme.ts'
 import { Certificates } from './certificates.ts'
 import { clientHello } from './client-hello.ts'
+import type { Identity } from './identity.ts'
 import { peekOpening } from './opening.ts'
 import type { TlsOptions } from './options.ts'
 import { accept } from './server-end.ts'
 import { tlsInfo } from './tls-info.ts'
+
+const minTicketKeyBytes = 32
 
 /** The fatal alert (RFC 6066 section 3), written by hand as OpenSSL has not seen the connection yet. */
 const unrecognizedName = Uint8Array.of(21, 3, 3, 0, 2, 2, 112)
@@ -34,6 +39,9 @@ export function tls(options: TlsOptions): ReloadableTls {
   const { mode = 'implicit', certificates = [] } = options
   if (mode !== 'passthrough' && certificates.length === 0) {
     throw new GatewayError('PROXY_CONFIG_INVALID', { message: `tls: mode '${mode}' needs at least one certificate` })
+  }
+  if (options.ticketKeys !== undefined && options.ticketKeys.length < minTicketKeyBytes) {
+    throw new GatewayError('PROXY_CONFIG_INVALID', { message: 'tls: ticketKeys must have at least 32 bytes' })
   }
   return new ServerTls(mode, options)
 }
@@ -63,18 +71,29 @@ class ServerTls implements ReloadableTls {
   async secure(link: Link, request: SecureRequest): Promise<Secured> {
     if (this.mode === 'passthrough') throw new GatewayError('PROXY_TLS_UNAVAILABLE')
     const stream = link.socket(request.unread)
-    const hello = await peekOpening(stream, request.signal)
-    const challenge = await challengeContext(hello, this.#options.acme)
-    if (challenge !== undefined) {
-      await answerChallenge(stream, challenge, request.signal)
-      throw new GatewayError('PROXY_TLS_HANDSHAKE', { message: 'the connection was an ACME challenge, now answered' })
+    try {
+      const hello = await peekOpening(stream, request.signal)
+      if (await answerChallenge(stream, hello, this.#options.acme, request.signal)) {
+        throw failed('the connection was an ACME challenge, now answered')
+      }
+      const identity = this.#identityFor(stream, hello)
+      const socket = await accept(stream, hello, identity, request)
+      return { link: streamLink(socket, link), tls: tlsInfo(socket, hello.serverName, identity.asksClient) }
+    } catch (error) {
+      // What still comes is dropped: only a stream that is read tells when its peer has left.
+      stream.resume()
+      throw error
     }
-    const identity = this.#certificates.table.select(hello.serverName)
-    if (identity === undefined) {
-      stream.resume().write(unrecognizedName)
-      throw new GatewayError('PROXY_TLS_HANDSHAKE', { message: 'no certificate is for the server name' })
-    }
-    const socket = await accept(stream, hello, identity, request)
-    return { link: streamLink(socket, link), tls: tlsInfo(socket, hello.serverName, identity.asksClient) }
   }
+
+  #identityFor(stream: Duplex, { serverName }: ClientHello): Identity {
+    const identity = this.#certificates.table.select(serverName)
+    if (identity !== undefined) return identity
+    stream.write(unrecognizedName)
+    throw failed('no certificate is for the server name')
+  }
+}
+
+function failed(message: string): GatewayError {
+  return new GatewayError('PROXY_TLS_HANDSHAKE', { message })
 }

@@ -72,8 +72,6 @@ class Opening {
 
   #fail(error: GatewayError): void {
     this.#release()
-    // What still comes is dropped: only a stream that is read tells when its peer has left.
-    this.#stream.resume()
     this.#reject(error)
   }
 

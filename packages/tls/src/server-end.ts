@@ -28,6 +28,8 @@ export async function accept(
     // Without a list of ours, whatever the client offers is ignored; with one, no overlap is fatal (RFC 7301).
     ...(request.alpn.length === 0 ? {} : { ALPNProtocols: [...request.alpn] }),
   })
+  // A server socket that no `tls.Server` made keeps errors that come after the handshake to itself, and goes deaf.
+  socket.on('_tlsError', destroy)
   try {
     await handshake(socket, 'secure', request.signal)
     socket.disableRenegotiation()
@@ -38,6 +40,10 @@ export async function accept(
     socket.destroy()
     throw toGatewayError(error)
   }
+}
+
+function destroy(this: TLSSocket, error: Error): void {
+  this.destroy(error)
 }
 
 /** TLS 1.3 may ask for a second ClientHello, which must not turn a connection judged by one name into another's. */
