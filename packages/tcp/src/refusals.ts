@@ -21,9 +21,8 @@ const alerts: Partial<Record<ErrorCode, number>> = {
 
 /** Within TLS that is not ours the client understands an alert; elsewhere only a few protocols have an error to send. */
 export function refusal(name: string, error: GatewayError, session: Session): Uint8Array | string | undefined {
-  if (error.code === 'PROXY_TLS_HANDSHAKE' || error.code === 'PROXY_TLS_CERTIFICATE') return undefined
-  if (session.tlsMode === 'passthrough') {
-    return Uint8Array.of(21, 3, 3, 0, 2, 2, alerts[error.code] ?? alertInternalError)
-  }
-  return lines[name]?.(error.message.replaceAll(lineBreaks, ' '))
+  if (session.tlsMode !== 'passthrough') return lines[name]?.(error.message.replaceAll(lineBreaks, ' '))
+  // What cannot even begin TLS would not understand its alert.
+  if (error.code === 'PROXY_TLS_HANDSHAKE') return undefined
+  return Uint8Array.of(21, 3, 3, 0, 2, 2, alerts[error.code] ?? alertInternalError)
 }

@@ -53,8 +53,8 @@ describeNeeding(['openssl', 'curl'], 'tcp and TLS', () => {
     return socket
   }
 
-  const refused = async (address: Address, servername: string): Promise<string> =>
-    await join(address, { servername }).then(
+  const refused = (address: Address, servername: string): Promise<string> =>
+    join(address, { servername }).then(
       () => 'let in',
       (error: NodeJS.ErrnoException) => error.code ?? error.message,
     )

@@ -44,7 +44,7 @@ describeNeeding(['openssl'], 'backendTls', () => {
     { host = 'db.test', provider = backendTls(), alpn = [] as string[], signal = AbortSignal.timeout(10_000) } = {},
   ): Promise<Secured> {
     const tls = 'mode' in options ? (options as BackendTls) : { mode: 'implicit' as const, ...options }
-    return await provider.secure(await dial(port), tls, host, { unread: Buffer.alloc(0), alpn, signal })
+    return provider.secure(await dial(port), tls, host, { unread: Buffer.alloc(0), alpn, signal })
   }
 
   it("sends and verifies the endpoint's host name", async () => {

@@ -118,11 +118,11 @@ export class Client {
 }
 
 /** Connects with Node's client and reads the report. Rejects with the client's error when it is not let in. */
-export async function join(address: Address, options: ConnectionOptions): Promise<Client> {
+export function join(address: Address, options: ConnectionOptions): Promise<Client> {
   const socket = connect({ host: address.host, port: address.port, ...options })
   onTestFinished(() => void socket.destroy())
   socket.setEncoding('utf8')
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     let text = ''
     const onData = (chunk: string): void => {
       text += chunk

@@ -7,6 +7,6 @@ export async function startTls({ host, port }: Address): Promise<Socket> {
   const socket = connect({ host, port })
   socket.write('STARTTLS\n')
   const [go] = (await once(socket, 'data')) as [Buffer]
-  if (go.toString() !== 'GO\n') throw new Error(`expected a go-ahead, got ${go}`)
+  if (go.toString() !== 'GO\n') throw new Error(`expected a go-ahead, got ${go.toString()}`)
   return socket
 }
