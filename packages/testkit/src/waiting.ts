@@ -13,12 +13,13 @@ export async function settle(turns = 24): Promise<void> {
   for (let left = turns; left > 0; left--) await turn()
 }
 
-const patienceMs = 4_000
+/** Real time that a wait may take. */
+export const patience: { ms: number } = { ms: 4_000 }
 const eagerTurns = 200
 
 /** Settles as soon as `condition` holds; throws, saying `what` was waited for, when it does not within four seconds. */
 export async function until(condition: () => boolean, what: string | (() => string)): Promise<void> {
-  const deadline = performance.now() + patienceMs
+  const deadline = performance.now() + patience.ms
   for (let turns = 0; !condition(); turns++) {
     if (performance.now() > deadline) {
       throw new Error(`waited in vain: ${typeof what === 'string' ? what : what()}`)

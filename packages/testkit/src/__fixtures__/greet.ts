@@ -3,9 +3,9 @@ import { line, parseHello } from './greet-wire.ts'
 
 const startTls = 'STARTTLS\r\n'
 
-class Greet implements Protocol {
+export class Greet implements Protocol {
   readonly api = 1
-  readonly name = 'greet'
+  readonly name: string = 'greet'
   readonly speaksFirst = 'client'
   readonly halfClose = true
 
