@@ -51,23 +51,36 @@ const query = (database: string): Promise<{ stdout: string }> => {
 async function start(): Promise<ChildProcess> {
   const child = spawn('npm', ['start'], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`npm start was not ready in time:\n${output}`)), installAndBuildMs)
-    child.stdout?.on('data', (chunk: Buffer) => {
-      process.stdout.write(chunk)
-      output += chunk.toString()
-      if (!/^.*curl .*8080/m.test(output) || !/psql .*15432/.test(output)) return
-      clearTimeout(timer)
-      resolve()
-    })
-    child.once('exit', (code) => reject(new Error(`npm start ended with ${code} before it was ready`)))
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const timer = setTimeout(() => reject(new Error(`not ready in time:\n${output}`)), installAndBuildMs)
+  child.once('exit', (code) => reject(new Error(`it ended with ${code} before it was ready`)))
+  child.stdout?.on('data', (chunk: Buffer) => {
+    process.stdout.write(chunk)
+    output += chunk.toString()
+    if (/curl .*8080/.test(output) && /psql .*15432/.test(output)) resolve()
   })
+  try {
+    await promise
+  } catch (error) {
+    killSession(child)
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
   return child
+}
+
+function killSession(child: ChildProcess): void {
+  try {
+    process.kill(-child.pid!, 'SIGKILL')
+  } catch {
+    // It is gone already.
+  }
 }
 
 async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   child.kill(signal)
-  const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), drainMs)
+  const timer = setTimeout(() => killSession(child), drainMs)
   const [code, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
   clearTimeout(timer)
   assert.deepEqual({ code, by }, { code: 0, by: null })
