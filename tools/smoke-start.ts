@@ -62,7 +62,7 @@ async function start(): Promise<ChildProcess> {
   try {
     await promise
   } catch (error) {
-    killSession(child)
+    killGroup(child)
     throw error
   } finally {
     clearTimeout(timer)
@@ -70,7 +70,7 @@ async function start(): Promise<ChildProcess> {
   return child
 }
 
-function killSession(child: ChildProcess): void {
+function killGroup(child: ChildProcess): void {
   try {
     process.kill(-child.pid!, 'SIGKILL')
   } catch {
@@ -80,7 +80,7 @@ function killSession(child: ChildProcess): void {
 
 async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   child.kill(signal)
-  const timer = setTimeout(() => killSession(child), drainMs)
+  const timer = setTimeout(() => killGroup(child), drainMs)
   const [code, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
   clearTimeout(timer)
   assert.deepEqual({ code, by }, { code: 0, by: null })
