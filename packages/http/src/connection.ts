@@ -12,7 +12,6 @@ import { malformed, refusalMessage, refusalOf, statusOf } from './refusals.ts'
 import { answerMessage, describeRequest } from './answers.ts'
 import { fieldOf, isIdempotent, readTarget } from './request-line.ts'
 import type { HttpProtocol } from './protocol.ts'
-import { Tunnel } from './tunnel.ts'
 import type { Upstream } from './upstream.ts'
 import { isUpgrade } from './upgrade.ts'
 
@@ -23,8 +22,8 @@ const head = new MessageHead()
 const smallBody = 12_288
 /** Client bytes that are kept until the request in progress is answered; then the client is paused. */
 const maxHeld = 65_536
-/** How long a client may take to notice that we are done with it. */
-const lingerMs = 2_000
+/** A request may be on its way to a connection that was in use a moment ago: a drain leaves it open for so long. */
+const drainIdleMs = 1_000
 
 const HEAD = 0
 /** The backend is being found, woken or dialled. */
@@ -33,17 +32,18 @@ const ROUTING = 1
 const BODY = 2
 /** The request is sent. */
 const RESPONSE = 3
-const TUNNEL = 4
-/** Our FIN is sent. */
-const CLOSING = 5
-const CLOSED = 6
+/** The link is someone else's: the kernel's, which closes it, or that of the relay or of HTTP/2. */
+const OVER = 4
+
+/** Called once, when the connection is over. The kernel then closes the link, politely unless it is closed already. */
+export type Done = (error: GatewayError | undefined) => void
 
 /** One HTTP/1.1 client connection. Requests are served one by one; pipelined ones wait as bytes. */
 export class ClientConnection implements LinkHandler, Exchange {
   readonly #server: HttpProtocol
   readonly #session: Session
   readonly #link: Link
-  readonly #done: () => void
+  readonly #done: Done
   readonly #forwarder: Forwarder
   readonly #body = new BodyFraming()
   #state = HEAD
@@ -65,15 +65,16 @@ export class ClientConnection implements LinkHandler, Exchange {
   #upgrades = false
   #pool: Pool | undefined = undefined
   #upstream: Upstream | undefined = undefined
-  #tunnel: Tunnel | undefined = undefined
   #responding = false
   #closeAfter = false
+  /** Why the connection ends with the answer that is being written. */
+  #fatal: GatewayError | undefined = undefined
   #startedAt = 0
   #status = 0
   #bytesIn = 0
   #bytesOut = 0
 
-  constructor(server: HttpProtocol, session: Session, link: Link, done: () => void) {
+  constructor(server: HttpProtocol, session: Session, link: Link, done: Done) {
     this.#server = server
     this.#session = session
     this.#link = link
@@ -105,26 +106,23 @@ export class ClientConnection implements LinkHandler, Exchange {
     this.#link.attach(this)
     if (unread.length > 0) this.onData(this.#link, unread)
     if (this.#link.closed) this.onClose()
-    else if (!this.#paused && this.#state !== CLOSED) this.#link.resume()
+    else if (!this.#paused && this.#state !== OVER) this.#link.resume()
   }
 
   /** The session's abort: the deadline of a drain, an operator. */
   handleEvent(): void {
-    if (this.#state === TUNNEL) return this.#tunnel?.destroy()
-    this.#abandon()
-    this.#state = CLOSING
-    this.#link.destroy(true)
+    this.#break(new GatewayError('PROXY_KILLED'))
   }
 
-  /** The next response says `Connection: close`; a connection that is idle is closed by the next sweeps. */
+  /** The next response says `Connection: close`; an idle connection is closed. */
   drain(): void {
     this.#draining = true
+    if (this.#state === HEAD && this.#held === undefined && this.#expired(drainIdleMs)) this.#leave(undefined)
   }
 
   // ---- the client's link ------------------------------------------------------------------------------------
 
   onData(_link: Link, bytes: Buffer): void {
-    if (this.#state === CLOSING) return
     this.#active = this.#server.now
     if (this.#state === HEAD) this.#readHeads(bytes)
     else if (this.#state === BODY) this.#sendBody(bytes)
@@ -136,18 +134,15 @@ export class ClientConnection implements LinkHandler, Exchange {
     this.#upstream?.link.resume()
   }
 
+  /** A client that ends its side has left: nobody waits for the answer (nginx and HAProxy see it the same way). */
   onEnd(): void {
-    if (this.#state === HEAD || this.#state === CLOSING) this.#link.end()
-    else this.handleEvent()
+    if (this.#state === HEAD) this.#leave(this.#requests === 0 ? new GatewayError('PROXY_CLIENT_GONE') : undefined)
+    else this.#break(new GatewayError('PROXY_CLIENT_GONE'))
   }
 
   onClose(): void {
-    if (this.#state === CLOSED) return
-    this.#abandon()
-    this.#state = CLOSED
-    this.#held = undefined
-    this.#session.signal.removeEventListener('abort', this)
-    this.#done()
+    const idle = this.#state === HEAD && this.#requests > 0
+    this.#leave(idle ? undefined : new GatewayError('PROXY_CLIENT_GONE'))
   }
 
   sweep(): void {
@@ -162,11 +157,6 @@ export class ClientConnection implements LinkHandler, Exchange {
         if (this.#responding) return this.#sweepSlowReader()
         if (settings.requestTimeoutMs > 0 && this.#expired(settings.requestTimeoutMs)) this.#timedOut()
         return
-      case TUNNEL:
-        if (this.#tunnel?.lingers === true && this.#expired(lingerMs)) this.#tunnel.destroy()
-        return
-      case CLOSING:
-        if (this.#expired(lingerMs)) this.#link.destroy()
     }
   }
 
@@ -180,16 +170,22 @@ export class ClientConnection implements LinkHandler, Exchange {
       if (this.#expired(settings.headTimeoutMs)) this.#refuseMalformed(new GatewayError('PROXY_PEEK_TIMEOUT'), 408)
       return
     }
-    // A request may be on its way to a connection that was in use a moment ago.
-    const limitMs = this.#requests === 0 ? settings.headTimeoutMs : settings.keepAliveTimeoutMs
-    if (this.#expired(this.#draining ? Math.min(limitMs, 1_000) : limitMs)) this.#close()
+    if (this.#requests === 0) {
+      if (this.#expired(settings.headTimeoutMs)) this.#leave(new GatewayError('PROXY_PEEK_TIMEOUT'))
+      return
+    }
+    const { keepAliveTimeoutMs } = settings
+    if (this.#expired(this.#draining ? Math.min(keepAliveTimeoutMs, drainIdleMs) : keepAliveTimeoutMs)) {
+      this.#leave(undefined)
+    }
   }
 
   #stalled(): void {
     const backend = this.#upstream !== undefined && !this.#upstream.link.writable
+    const error = new GatewayError(backend ? 'PROXY_BACKEND_TIMEOUT' : 'PROXY_PEEK_TIMEOUT')
+    if (this.#responding) return this.#break(error)
     this.#upstream?.abandon()
-    if (this.#responding) return this.handleEvent()
-    this.#refuse(new GatewayError(backend ? 'PROXY_BACKEND_TIMEOUT' : 'PROXY_PEEK_TIMEOUT'))
+    this.#refuse(error)
   }
 
   #timedOut(): void {
@@ -198,7 +194,8 @@ export class ClientConnection implements LinkHandler, Exchange {
   }
 
   #sweepSlowReader(): void {
-    if (!this.#link.writable && this.#expired(this.#server.settings.bodyTimeoutMs)) this.handleEvent()
+    if (this.#link.writable || !this.#expired(this.#server.settings.bodyTimeoutMs)) return
+    this.#break(new GatewayError('PROXY_CLIENT_GONE'))
   }
 
   // ---- requests ---------------------------------------------------------------------------------------------
@@ -238,7 +235,7 @@ export class ClientConnection implements LinkHandler, Exchange {
       if (end < 0 || end === 0 || end - at > max) return this.#reject(bytes, at, end)
       at = this.#begin(bytes, end)
     }
-    if (at < bytes.length && this.#state < TUNNEL) this.#hold(bytes, at)
+    if (at < bytes.length && this.#isOpen) this.#hold(bytes, at)
   }
 
   #reject(bytes: Buffer, at: number, verdict: number): void {
@@ -250,10 +247,8 @@ export class ClientConnection implements LinkHandler, Exchange {
   }
 
   #becomeHttp2(bytes: Buffer): void {
-    this.#state = CLOSED
-    this.#session.signal.removeEventListener('abort', this)
-    this.#link.pause()
-    this.#server.serveHttp2(this.#session, this.#link, Buffer.from(bytes)).then(this.#done, this.#done)
+    this.#giveAway()
+    this.#server.serveHttp2(this.#session, this.#link, Buffer.from(bytes)).then(() => this.#done(undefined), this.#done)
   }
 
   /** A head is complete. Returns the offset behind what of the request was taken. */
@@ -407,7 +402,7 @@ export class ClientConnection implements LinkHandler, Exchange {
     const end = this.#body.consume(bytes, 0, bytes.length)
     if (end < 0) {
       upstream.abandon()
-      if (this.#responding) this.handleEvent()
+      if (this.#responding) this.#break(malformed('broken chunks'))
       else this.#refuse(malformed('broken chunks'))
       return
     }
@@ -460,25 +455,21 @@ export class ClientConnection implements LinkHandler, Exchange {
     if (!this.#write(bytes, start, end)) this.#upstream?.link.pause()
   }
 
-  onSwitch(response: MessageHead, bytes: Buffer, _end: number): void {
-    const backend = this.#upstream!.link
-    const held = this.#held
+  onSwitch(response: MessageHead, bytes: Buffer): void {
+    const { channel, link } = this.#upstream!
     this.#upstream = undefined
-    this.#held = undefined
     this.#status = 101
-    this.#state = TUNNEL
     this.#write(bytes, response.start, bytes.length)
-    this.#text = ''
+    if (this.#held !== undefined) link.write(this.#held)
     this.#report()
-    backend.pause()
-    this.#link.pause()
-    this.#tunnel = new Tunnel(this.#link, backend, held, () => this.onClose())
+    this.#giveAway()
+    this.#session.relay(channel).then(() => this.#done(undefined), this.#done)
   }
 
   onUpstreamFailure(error: GatewayError, clean: boolean): void {
     const upstream = this.#upstream
     this.#upstream = undefined
-    if (this.#responding) return this.handleEvent()
+    if (this.#responding) return this.#break(error)
     if (!clean || !this.#replayable || upstream?.reused !== true) return this.#refuse(error)
     // It had been idle and was closed while the request was under way: nobody has seen the request.
     this.#state = ROUTING
@@ -519,10 +510,10 @@ export class ClientConnection implements LinkHandler, Exchange {
   /** The response is written. */
   #finish(): void {
     this.#report()
+    this.#state = HEAD
     this.#responding = false
     this.#text = ''
-    if (this.#closeAfter) return this.#close()
-    this.#state = HEAD
+    if (this.#closeAfter) return this.#leave(this.#fatal)
     this.#unblock()
   }
 
@@ -539,24 +530,41 @@ export class ClientConnection implements LinkHandler, Exchange {
   }
 
   get #isOpen(): boolean {
-    return this.#state < TUNNEL
+    return this.#state !== OVER
   }
 
-  #close(): void {
-    this.#state = CLOSING
-    this.#active = this.#server.now
-    this.#held = undefined
-    this.#link.end()
-    this.#resume()
+  /** The connection is over. What is written is still sent. */
+  #leave(error: GatewayError | undefined): void {
+    if (this.#state === OVER) return
+    this.#abandon()
+    this.#giveAway()
+    this.#done(error)
   }
 
-  /** The client is of no more interest: whoever works for it stops. */
+  /** The same, so that the client can tell that what it has is not all. */
+  #break(error: GatewayError): void {
+    if (this.#state === OVER) return
+    this.#abandon()
+    this.#link.destroy(true)
+    this.#giveAway()
+    this.#done(error)
+  }
+
+  /** Whoever works for the request in progress stops. */
   #abandon(): void {
     const upstream = this.#upstream
     this.#upstream = undefined
     upstream?.abandon()
     if (this.#state === ROUTING) this.#pool?.cancel(this)
-    if (this.#state === ROUTING || this.#state === BODY || this.#state === RESPONSE) this.#report()
+    if (this.#state !== HEAD) this.#report()
+  }
+
+  #giveAway(): void {
+    this.#state = OVER
+    this.#held = undefined
+    this.#text = ''
+    this.#link.pause()
+    this.#session.signal.removeEventListener('abort', this)
   }
 
   // ---- answers of our own -----------------------------------------------------------------------------------
@@ -588,6 +596,7 @@ export class ClientConnection implements LinkHandler, Exchange {
     this.#held = undefined
     this.#body.none()
     if (this.#server.observed) this.#observe(0)
+    this.#fatal = error
     this.#refuse(error, status)
   }
 

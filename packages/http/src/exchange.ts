@@ -27,8 +27,8 @@ export interface Exchange extends PayloadSink {
   onResponse(head: MessageHead, bytes: Buffer, bodyEnd: number, complete: boolean): void
   /** More of the body, as it came. */
   onBody(bytes: Buffer, start: number, end: number, complete: boolean): void
-  /** 101: both ends now speak another protocol. `rest` begins behind the head. The connection left the pool. */
-  onSwitch(head: MessageHead, bytes: Buffer, end: number): void
+  /** 101: both ends now speak another protocol, from behind the head. The backend connection has left the pool. */
+  onSwitch(head: MessageHead, bytes: Buffer): void
   /** The backend takes bytes again. */
   onUpstreamDrain(): void
   /** The backend broke off or spoke nonsense. `clean`: no byte of this response had arrived. */

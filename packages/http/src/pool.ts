@@ -135,7 +135,7 @@ export class Pool {
     session.dial(backend, key).then(
       (channel) => {
         const { link, unread } = channel.detach()
-        const upstream = new Upstream(link, this, this.#host.poolIdleTimeoutMs)
+        const upstream = new Upstream(channel, link, this, this.#host.poolIdleTimeoutMs)
         if (unread.length > 0 || !upstream.usable) {
           upstream.abandon()
           exchange.onNoUpstream(new GatewayError('PROXY_BACKEND_PROTOCOL'))

@@ -48,6 +48,8 @@ export class HttpProtocol implements Protocol, PoolHost {
   readonly #served = new Map<Session, Served>()
   readonly #periodMs: number
   readonly #http2: Http2Side
+  /** Errors whose clients have had their answer. */
+  readonly #known = new WeakSet<GatewayError>()
   #clock: Clock | undefined = undefined
 
   constructor(options: HttpOptions) {
@@ -105,10 +107,11 @@ export class HttpProtocol implements Protocol, PoolHost {
   serve(session: Session): Promise<void> {
     const { link, unread } = session.client.detach()
     if (session.client.tls?.alpn === 'h2') return this.serveHttp2(session, link, unread)
-    return new Promise((resolve) => {
-      const connection = new ClientConnection(this, session, link, () => {
+    return new Promise((resolve, reject) => {
+      const connection = new ClientConnection(this, session, link, (error) => {
         this.#served.delete(session)
-        resolve()
+        if (error === undefined) resolve()
+        else reject(this.#told(error))
       })
       this.#served.set(session, connection)
       if (session.draining) connection.drain()
@@ -129,8 +132,15 @@ export class HttpProtocol implements Protocol, PoolHost {
     this.#served.delete(session)
   }
 
-  refuse(error: GatewayError): string {
+  refuse(error: GatewayError): string | undefined {
+    if (this.#known.delete(error)) return undefined
     return refusalMessage(refusalOf(error, ''), 'Connection: close\r\n', false)
+  }
+
+  /** The client has had its answer already. */
+  #told(error: GatewayError): GatewayError {
+    this.#known.add(error)
+    return error
   }
 
   drain(session: Session): void {

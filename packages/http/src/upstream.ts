@@ -1,4 +1,4 @@
-import { GatewayError, type Link, type LinkHandler } from '@proxy/kernel'
+import { GatewayError, type Link, type LinkHandler, type Upstream as Channel } from '@proxy/kernel'
 import { BodyFraming } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { MessageHead, parseResponse } from './message.ts'
@@ -11,6 +11,8 @@ const head = new MessageHead()
 /** One HTTP/1.1 connection to a backend: reads responses, one exchange at a time. */
 export class Upstream implements LinkHandler {
   readonly link: Link
+  /** What the link was detached from. */
+  readonly channel: Channel
   readonly pool: Pool
   /** The pool's tick at which it became idle. */
   idleSince = 0
@@ -27,7 +29,8 @@ export class Upstream implements LinkHandler {
   #clean = true
   #gone = false
 
-  constructor(link: Link, pool: Pool, idleLimitMs: number) {
+  constructor(channel: Channel, link: Link, pool: Pool, idleLimitMs: number) {
+    this.channel = channel
     this.link = link
     this.pool = pool
     this.idleLimitMs = idleLimitMs
@@ -96,7 +99,7 @@ export class Upstream implements LinkHandler {
       }
       if (end <= 0 || end - at > this.pool.maxHeadBytes)
         return this.#malformed(end < 0 ? head.problem : 'head too large')
-      if (head.status === 101) return this.#switch(exchange, bytes, end)
+      if (head.status === 101) return this.#switch(exchange, bytes)
       if (head.status >= 200) return this.#begin(exchange, bytes, end)
       exchange.onInterim(head, bytes)
       // The client may have gone while it was told.
@@ -105,11 +108,11 @@ export class Upstream implements LinkHandler {
     }
   }
 
-  #switch(exchange: Exchange, bytes: Buffer, end: number): void {
+  #switch(exchange: Exchange, bytes: Buffer): void {
     if (!exchange.upgrades) return this.#malformed('101 without Upgrade')
     this.#exchange = undefined
     this.#leave()
-    exchange.onSwitch(head, bytes, end)
+    exchange.onSwitch(head, bytes)
   }
 
   #begin(exchange: Exchange, bytes: Buffer, end: number): void {
