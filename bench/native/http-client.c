@@ -9,7 +9,7 @@
 #define OPENING_AT_ONCE 128
 
 struct connection {
-  int fd, connected, reading_body, close_after, asking;
+  int fd, connected, reading_body, asking;
   int64_t started;
   struct body body;
   size_t sent, held;
@@ -61,13 +61,6 @@ static void ask(int index) {
   send_request(index);
 }
 
-static void reconnect(int index) {
-  if (idle) fail("connection %d: an idle connection was closed by the proxy", index);
-  close(connections[index].fd);
-  reconnects++;
-  open_connection(index);
-}
-
 static void answered(int index) {
   struct connection *connection = &connections[index];
   count_request(connection->started, now_ns());
@@ -77,8 +70,6 @@ static void answered(int index) {
   } else if (finishing) {
     close(connection->fd);
     finished++;
-  } else if (connection->close_after) {
-    reconnect(index);
   } else {
     ask(index);
   }
@@ -87,6 +78,7 @@ static void answered(int index) {
 static void check_head(int index, const struct head *head) {
   if (head->length < 16 || memcmp(head->start, "HTTP/1.1 200", 12))
     fail("connection %d: answered %.*s", index, (int)(head->length < 40 ? head->length : 40), head->start);
+  if (head->close) fail("connection %d: the proxy ends a keep-alive connection", index);
   if (!head->chunked && head->content_length < 0) fail("connection %d: a response without framing", index);
   if (head->chunked && head->content_length >= 0) fail("connection %d: a response with two framings", index);
   if (!head->chunked && (size_t)head->content_length != payload->response_length)
@@ -97,7 +89,6 @@ static void check_head(int index, const struct head *head) {
 static void begin_response(int index, const struct head *head) {
   struct connection *connection = &connections[index];
   check_head(index, head);
-  connection->close_after = head->close;
   connection->reading_body = 1;
   body_begin(&connection->body, head, response_body(payload), payload->response_length);
 }
@@ -169,8 +160,7 @@ static void step(int timeout_ms) {
   }
 }
 
-static void run_load(double warmup, double seconds) {
-  span_begin(warmup, seconds);
+static void run_load(void) {
   for (int i = 0; i < number; i++) open_connection(i);
   do step(100);
   while (!span_over());
@@ -215,8 +205,9 @@ int main(int argc, char **argv) {
   build_request("alpha.localhost");
   connections = calloc((size_t)number, sizeof *connections);
   epoll = epoll_create1(EPOLL_CLOEXEC);
+  span_begin(argc, argv);
   idle = !strcmp(mode, "idle");
   if (idle) run_idle(atoi(argument(argc, argv, "--first", "100")));
-  else run_load(atof(argument(argc, argv, "--warmup", "0.5")), atof(argument(argc, argv, "--seconds", "2")));
+  else run_load();
   return 0;
 }

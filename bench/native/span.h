@@ -5,17 +5,18 @@
 #include "common.h"
 #include "histogram.h"
 
-#define FINISH_SECONDS 5
-
 static struct histogram latency;
-static uint64_t done_requests, done_bytes, reconnects;
+static uint64_t done_requests, done_bytes;
 static int64_t span_start, span_end, counted_from;
 static double cpu_at_start;
-static int counting, finishing, finished;
+static int counting, finishing, finished, patience_seconds;
 static int64_t finish_deadline;
 static char result[512];
 
-static void span_begin(double warmup_seconds, double seconds) {
+static void span_begin(int argc, char **argv) {
+  double warmup_seconds = atof(argument(argc, argv, "--warmup", "0.5"));
+  double seconds = atof(argument(argc, argv, "--seconds", "2"));
+  patience_seconds = atoi(argument(argc, argv, "--patience", "5"));
   span_start = now_ns() + (int64_t)(warmup_seconds * 1e9);
   span_end = span_start + (int64_t)(seconds * 1e9);
 }
@@ -30,7 +31,7 @@ static int span_over(void) {
   int64_t now = now_ns();
   if (!counting && now >= span_start) {
     counting = 1;
-    done_requests = done_bytes = reconnects = 0;
+    done_requests = done_bytes = 0;
     histogram_reset(&latency);
     counted_from = now;
     cpu_at_start = cpu_seconds();
@@ -38,12 +39,11 @@ static int span_over(void) {
   if (now < span_end) return 0;
   double cpu = cpu_seconds() - cpu_at_start;
   snprintf(result, sizeof result,
-           "{\"requests\":%llu,\"bytes\":%llu,\"seconds\":%.6f,\"cpuSeconds\":%.2f,\"p50Us\":%.1f,\"p99Us\":%.1f,"
-           "\"reconnects\":%llu}",
+           "{\"requests\":%llu,\"bytes\":%llu,\"seconds\":%.6f,\"cpuSeconds\":%.2f,\"p50Us\":%.1f,\"p99Us\":%.1f}",
            (unsigned long long)done_requests, (unsigned long long)done_bytes, (double)(now - counted_from) / 1e9, cpu,
-           histogram_quantile(&latency, 0.5), histogram_quantile(&latency, 0.99), (unsigned long long)reconnects);
+           histogram_quantile(&latency, 0.5), histogram_quantile(&latency, 0.99));
   finishing = 1;
-  finish_deadline = now + FINISH_SECONDS * 1000000000ll;
+  finish_deadline = now + patience_seconds * 1000000000ll;
   return 1;
 }
 
@@ -52,7 +52,7 @@ static int span_over(void) {
 static int all_answered(int connections) {
   if (finished < connections) {
     if (now_ns() > finish_deadline)
-      fail("%d of %d connections got no answer for %d seconds", connections - finished, connections, FINISH_SECONDS);
+      fail("%d of %d connections got no answer for %d seconds", connections - finished, connections, patience_seconds);
     return 0;
   }
   puts(result);

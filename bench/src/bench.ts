@@ -24,7 +24,6 @@ export class Bench {
     // Servers that drop root must be able to enter it.
     chmodSync(this.directory, 0o755)
     this.native = new Native(this)
-    this.#leaveTheProxyCore()
   }
 
   /** Connections that a proxy can hold, two files for each, beside its own. */
@@ -68,7 +67,8 @@ export class Bench {
     rmSync(this.directory, { recursive: true, force: true })
   }
 
-  #leaveTheProxyCore(): void {
+  /** Moves this process, and what it starts without a core of its own, to the core of the load. */
+  leaveTheProxyCore(): void {
     const { status } = spawnSync('taskset', ['-a', '-p', '-c', String(this.loadCore), String(process.pid)])
     if (status !== 0) throw new Error('taskset (util-linux) is needed, and leave to use cores 0 and 1.')
   }

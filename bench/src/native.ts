@@ -68,7 +68,6 @@ export interface Report {
   readonly cpuSeconds: number
   readonly p50Us: number
   readonly p99Us: number
-  readonly reconnects: number
 }
 
 /** A line of a native program. Throws what it complains of. */
@@ -78,7 +77,7 @@ export const parseReport = (line: string): Record<string, unknown> => {
   return report
 }
 
-const fields = ['requests', 'bytes', 'seconds', 'cpuSeconds', 'p50Us', 'p99Us', 'reconnects'] as const
+const fields = ['requests', 'bytes', 'seconds', 'cpuSeconds', 'p50Us', 'p99Us'] as const
 
 const checkedReport = (report: Record<string, unknown>): Report => {
   for (const field of fields)

@@ -3,6 +3,7 @@ import { idleMemory } from '../idle.ts'
 import { latencySample, type Report, sampleOf } from '../native.ts'
 import type { Running } from '../subject.ts'
 import { direct } from '../subjects/direct.ts'
+import { gateway } from '../subjects/gateway.ts'
 import { haproxy } from '../subjects/haproxy.ts'
 import { nginx } from '../subjects/nginx.ts'
 import { npmPeer } from '../subjects/node.ts'
@@ -53,6 +54,7 @@ export const httpSuite: Suite = {
   name: 'http',
   reference: 'nginx',
   subjects: [
+    gateway('http'),
     nginx('http'),
     haproxy('http'),
     npmPeer('fast-proxy', 'fast-proxy.ts'),

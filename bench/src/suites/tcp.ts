@@ -4,6 +4,7 @@ import { latencySample, type Report, sampleOf } from '../native.ts'
 import type { Sample } from '../row.ts'
 import type { Running } from '../subject.ts'
 import { direct } from '../subjects/direct.ts'
+import { gateway } from '../subjects/gateway.ts'
 import { haproxy } from '../subjects/haproxy.ts'
 import { nginx } from '../subjects/nginx.ts'
 import { nodePipe } from '../subjects/node.ts'
@@ -79,7 +80,7 @@ const idle: Workload = {
 export const tcpSuite: Suite = {
   name: 'tcp',
   reference: 'haproxy',
-  subjects: [haproxy('tcp'), nginx('tcp'), nodePipe, direct],
+  subjects: [gateway('tcp'), haproxy('tcp'), nginx('tcp'), nodePipe, direct],
   workloads: [
     exchange(64, 'rr-64', 'request/response 64 B'),
     exchange(1024, 'rr-1k', 'request/response 1 KiB'),

@@ -1,0 +1,36 @@
+// Our gateway as a user would run it, built, in one process: tenants from a resolver, the guard on. PostgreSQL is routed by its
+// database, HTTP by Host, TCP by the first line.
+import { Gateway, GatewayError, type Protocol, staticResolver } from '@proxy/kernel'
+import { http } from '@proxy/http'
+import { postgres } from '@proxy/postgres'
+import { type Extract, tcp } from '@proxy/tcp'
+import { backendOf, tellPort } from './runner.ts'
+
+const space = 32
+const longestTenant = 64
+
+const firstWord: Extract = (bytes) => {
+  const end = bytes.subarray(0, longestTenant).indexOf(space)
+  if (end > 0) return { key: bytes.toString('latin1', 0, end) }
+  if (end === 0 || bytes.length >= longestTenant) throw new GatewayError('PROXY_MALFORMED')
+  return undefined
+}
+
+const protocols: Readonly<Record<string, () => Protocol>> = {
+  tcp: () => tcp({ extract: firstWord }),
+  http: () => http(),
+  postgres: () => postgres(),
+}
+
+const protocol = protocols[process.argv[4] ?? '']
+if (protocol === undefined) throw new Error(`name a protocol: ${Object.keys(protocols).join(', ')}`)
+const { host, port } = backendOf(process.argv)
+const endpoint = `${host}:${port}`
+const gateway = new Gateway({
+  listeners: [{ address: '127.0.0.1:0', protocol: protocol(), backlog: 65_535 }],
+  resolver: staticResolver({ alpha: endpoint, 'alpha.localhost': endpoint, bench: endpoint }),
+  guard: { allow: ['127.0.0.0/8'] },
+})
+await gateway.open()
+process.once('SIGTERM', () => void gateway.close())
+tellPort(gateway.addresses[0]?.port ?? 0)
