@@ -21,11 +21,15 @@ export class IdentityTable {
 
   /** Exact name before wildcard before the first certificate; undefined when unknown names are refused. */
   select(serverName: string | undefined): Identity | undefined {
-    if (serverName === undefined) return this.#fallback
+    return (serverName === undefined ? undefined : this.find(serverName)) ?? this.#fallback
+  }
+
+  /** The one that is for that very name, exactly or by wildcard. */
+  find(serverName: string): Identity | undefined {
     const exact = this.#byName.get(serverName)
     if (exact !== undefined) return exact
     const wildcard = wildcardOf(serverName)
-    return (wildcard === undefined ? undefined : this.#byName.get(wildcard)) ?? this.#fallback
+    return wildcard === undefined ? undefined : this.#byName.get(wildcard)
   }
 }
 

@@ -17,6 +17,7 @@ import { clientHello } from './client-hello.ts'
 import type { Identity } from './identity.ts'
 import { peekOpening } from './opening.ts'
 import type { TlsOptions } from './options.ts'
+import { foldServerName } from './server-name.ts'
 import { accept } from './server-end.ts'
 import { tlsInfo } from './tls-info.ts'
 
@@ -29,6 +30,11 @@ const unrecognizedName = Uint8Array.of(21, 3, 3, 0, 2, 2, 112)
 export interface ReloadableTls extends ListenerTls {
   /** Reads the certificate files again. Rejects with `PROXY_CONFIG_INVALID`, and keeps the old ones, when they are bad. */
   reload(): Promise<void>
+  /**
+   * May a connection that was begun for `serverName` speak for `name`? Not when a client certificate is demanded for
+   * `name` and the connection's own certificate demands another one or none.
+   */
+  admits(serverName: string | undefined, name: string): boolean
 }
 
 /**
@@ -66,6 +72,12 @@ class ServerTls implements ReloadableTls {
 
   reload(): Promise<void> {
     return this.#certificates.reload()
+  }
+
+  admits(serverName: string | undefined, name: string): boolean {
+    const { table } = this.#certificates
+    const wanted = table.find(foldServerName(name))
+    return wanted === undefined || !wanted.requiresClient || wanted === table.select(serverName)
   }
 
   async secure(link: Link, request: SecureRequest): Promise<Secured> {

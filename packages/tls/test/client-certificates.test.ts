@@ -1,7 +1,21 @@
+import { once } from 'node:events'
+import { connect } from 'node:tls'
+import { GatewayError, type Session } from '@proxy/kernel'
 import { describeNeeding, type Leaf } from '@proxy/test-servers'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { tls } from '../src/index.ts'
-import { authority, join, setting } from './setting.ts'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { serverNameGuard, tls } from '../src/index.ts'
+import { authority, join, reporter, setting } from './setting.ts'
+
+/** Routes by a line inside TLS, as HTTP does by its Host. */
+async function speakName(session: Session): Promise<void> {
+  const line = await session.client.read((bytes) => bytes.indexOf('\n') + 1)
+  try {
+    await session.resolve(line.toString().trim())
+    await session.client.write('served')
+  } catch (error) {
+    await session.client.write(GatewayError.from(error).code)
+  }
+}
 
 describeNeeding(['openssl'], 'client certificates', () => {
   const ca = authority('Own')
@@ -104,6 +118,25 @@ describeNeeding(['openssl'], 'client certificates', () => {
         const { address } = await setting(tls(options()))
         expect((await join(address, to('closed.test', alice, version))).report.certificate?.subject).toBe('CN=alice')
       })
+    })
+
+    it('a connection for an open name does not reach a closed one through its protocol', async () => {
+      const certificates = [server, { ...named, ca: ca.current.cert, requireClientCert: true }]
+      const listener = tls({ certificates })
+      const speaker = { ...reporter(), serve: speakName }
+      const { address } = await setting(listener, speaker, { layers: [serverNameGuard(listener)] })
+      const say = async (servername: string, host: string, by?: Leaf): Promise<string> => {
+        const socket = connect({ ...address, ...to(servername, by, version) })
+        onTestFinished(() => void socket.destroy())
+        socket.end(`${host}\n`)
+        return String((await once(socket, 'data'))[0])
+      }
+      expect(await say('open.test', 'open.test')).toBe('served')
+      expect(await say('open.test', 'a database')).toBe('served')
+      expect(await say('closed.test', 'CLOSED.test', alice)).toBe('served')
+      expect(await say('closed.test', 'open.test', alice)).toBe('served')
+      expect(await say('open.test', 'closed.test', alice)).toBe('PROXY_RESOLVE_FORBIDDEN')
+      expect(await say('open.test', 'CLOSED.test.', alice)).toBe('PROXY_RESOLVE_FORBIDDEN')
     })
 
     it('a name may be excepted from what the listener requires', async () => {
