@@ -12,7 +12,7 @@ import { tls } from '@proxy/tls'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { encodeCancelRequest, encodeRequest, requestCodes } from '../src/wire.ts'
-import { connectTls, exchange, tap } from './raw.ts'
+import { balance, connectTls, exchange, tap } from './raw.ts'
 import { at, openGateway, type TestGateway, to } from './setup.ts'
 
 let server: PostgresServer
@@ -106,10 +106,7 @@ describe('one worker', () => {
 
   test('the driver’s own cancel', async () => {
     const running = await sleeping(gateway.port)
-    const helper = new pg.Client({ host: '127.0.0.1', port: gateway.port, user: 'demo', database: 'alpha' })
-    const cancelling = helper as unknown as { cancel(client: pg.Client, query: unknown): void }
-    const active = (running.client as unknown as { activeQuery: unknown }).activeQuery
-    cancelling.cancel(running.client, active)
+    cancelByDriver(gateway.port, running)
     await expect(running.query).rejects.toMatchObject(canceled)
     await running.client.end()
   })
@@ -122,6 +119,14 @@ describe('one worker', () => {
     })
   })
 })
+
+/** As pg does it: by a connection of its own to the same address. */
+function cancelByDriver(port: number, { client }: Running): void {
+  const helper = new pg.Client({ host: '127.0.0.1', port, user: 'demo', database: 'alpha' })
+  const query = (client as unknown as { _getActiveQuery(): unknown })._getActiveQuery()
+  const cancelling = helper as unknown as { cancel(client: pg.Client, query: unknown): void }
+  cancelling.cancel(client, query)
+}
 
 /** How often a backend was dialled meanwhile: what is not dialled cannot be cancelled. */
 async function dialsDuring({ gateway }: TestGateway, action: () => Promise<unknown>): Promise<number> {
@@ -218,6 +223,23 @@ describe('two workers', () => {
     expect(await cancel(workers[elsewhere]!.port, encodeCancelRequest(running.key))).toBe('')
     await expect(running.query).rejects.toMatchObject(canceled)
     await running.client.end()
+  })
+
+  test('the driver’s own cancel, by way of the other worker', async () => {
+    await using balancer = await balance(workers.map((worker) => worker.port))
+    const running = await sleeping(balancer.port)
+    cancelByDriver(balancer.port, running)
+    await expect(running.query).rejects.toMatchObject(canceled)
+    await running.client.end()
+  })
+
+  describeNeeding(['psql'], 'psql', () => {
+    test('Ctrl-C, by way of the other worker', async () => {
+      await using balancer = await balance(workers.map((worker) => worker.port))
+      const child = sleepInPsql(at(balancer.port, 'dbname=alpha sslmode=disable'))
+      await interrupt(child)
+      expect(child.stderr).toContain('canceling statement due to user request')
+    })
   })
 
   test('a worker that is not there closes in silence', async () => {

@@ -62,3 +62,26 @@ export async function tap(port: number): Promise<Tap> {
     },
   }
 }
+
+export interface Balancer extends AsyncDisposable {
+  readonly port: number
+}
+
+/** Hands connections to the ports in turn, as a kernel may hand them to workers that share a listener. */
+export async function balance(ports: readonly number[]): Promise<Balancer> {
+  let turn = 0
+  const server = net.createServer((client) => {
+    const worker = net.connect(ports[turn++ % ports.length]!, '127.0.0.1')
+    for (const socket of [client, worker]) socket.on('error', () => undefined)
+    client.pipe(worker).pipe(client)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

@@ -3,6 +3,7 @@ export { type CertificateAuthority, certificateAuthority, type Leaf, type LeafOp
 export { removeDirectory, temporaryDirectory } from './directories.ts'
 export { type HttpBackend, httpBackend } from './http.ts'
 export { findFreePort } from './ports.ts'
+export { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts'
 export { type PostgresServer, postgresServer, type PostgresServerOptions } from './postgres.ts'
 export type { PostgresTls, PostgresUser } from './postgres-data.ts'
 export { type Exit, launch, type Launched, type LaunchOptions, type Output, run, runOrThrow } from './processes.ts'
