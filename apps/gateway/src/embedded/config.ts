@@ -28,6 +28,8 @@ export function embeddedConfig(ports: EmbeddedPorts, plan: EmbeddedPlan, resolve
       },
     ],
     resolver,
+    // The resolver knows at once when the server is up, and when it is gone.
+    coldStart: { wokenTtlMs: 0 },
     guard: { allow: backends.map((port) => `${loopback} ${port}`) },
     admin: { address: `${loopback}:${ports.admin}` },
   }

@@ -1,0 +1,58 @@
+import {
+  describeNeeding,
+  findFreePort,
+  httpBackend,
+  type HttpBackend,
+  type Launched,
+  type PostgresServer,
+  postgresServer,
+} from '@proxy/test-servers'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { directoryOf, startGateway } from './gateway-process.ts'
+import { balances, Load, prepareBench } from './load.ts'
+
+describeNeeding(['wrk', 'pgbench'], 'a rolling upgrade', () => {
+  let backend: HttpBackend
+  let server: PostgresServer
+
+  beforeAll(async () => {
+    backend = await httpBackend('hello')
+    server = await postgresServer({ databases: ['alpha'] })
+    await prepareBench(server, 'alpha')
+  })
+
+  afterAll(async () => {
+    await Promise.all([backend.close(), server.stop()])
+  })
+
+  it.each([1, 2])(
+    'fails no request and cuts no transaction in 20 drains of %i workers',
+    { timeout: 300_000 },
+    async (workers) => {
+      const ports = { http: await findFreePort(), postgres: await findFreePort() }
+      const config = {
+        listeners: [
+          { address: `127.0.0.1:${ports.http}`, protocol: 'http', reusePort: true },
+          { address: `127.0.0.1:${ports.postgres}`, protocol: 'postgres', reusePort: true },
+        ],
+        resolver: { static: { '127.0.0.1': backend.endpoint, alpha: server.endpoint } },
+        guard: { allow: [`127.0.0.1 ${backend.port}`, `127.0.0.1 ${server.port}`] },
+        admin: false,
+        workers,
+      }
+      const cwd = directoryOf({ 'gateway.config.json': JSON.stringify(config) })
+      let old: Launched = await startGateway({ cwd })
+      const postgresUrl = server.url('alpha', { port: ports.postgres })
+      const seconds = workers * 50
+      const load = new Load({ httpPort: ports.http, postgresUrl, seconds, reconnect: true })
+      for (let i = 0; i < 20; i++) {
+        const next = await startGateway({ cwd })
+        expect(await old.stop('SIGTERM', 40_000)).toEqual({ code: 0, signal: null })
+        old = next
+      }
+      await load.end()
+      await old.stop()
+      expect(new Set(await balances(server, 'alpha')).size).toBe(1)
+    },
+  )
+})

@@ -1,0 +1,56 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { launch, type Launched, type Output, run, temporaryDirectory } from '@proxy/test-servers'
+
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+
+export interface GatewayArguments {
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Default: an empty directory, so that nothing is configured. */
+  readonly cwd?: string
+}
+
+const command = (args: readonly string[] = []): string[] => [
+  '--conditions=@proxy/source',
+  '--no-warnings',
+  main,
+  ...args,
+]
+
+/** Starts the program from source; settles when it has printed its table. */
+export async function startGateway(options: GatewayArguments = {}): Promise<Launched> {
+  const gateway = launchGateway(options)
+  await gateway.waitFor(/LISTENER[\s\S]*\n\n/)
+  return gateway
+}
+
+export function launchGateway({ args, env, cwd }: GatewayArguments = {}): Launched {
+  return launch(process.execPath, command(args), { cwd: cwd ?? temporaryDirectory('gateway'), ...(env && { env }) })
+}
+
+/** Runs the program to its end. */
+export function runGateway({ args, env, cwd }: GatewayArguments = {}): Promise<Output> {
+  return run(process.execPath, command(args), { cwd: cwd ?? temporaryDirectory('gateway'), ...(env && { env }) })
+}
+
+/** A directory with files in it. */
+export function directoryOf(files: Readonly<Record<string, string>>): string {
+  const directory = temporaryDirectory('gateway')
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
+  return directory
+}
+
+/** The part of /stats that tests look at. */
+export interface Stats {
+  readonly phase: string
+  readonly restarts: number
+  readonly reloads: { readonly ok: number; readonly failed: number }
+  readonly listeners: readonly { readonly name: string; readonly accepted: number; readonly connections: number }[]
+  readonly workers: readonly { readonly worker: number; readonly pid: number }[]
+}
+
+export async function statsOf(adminPort: number): Promise<Stats> {
+  return (await fetch(`http://127.0.0.1:${adminPort}/stats`)).json() as Promise<Stats>
+}
