@@ -173,17 +173,7 @@ export class GatewaySession implements Session, ChannelOwner {
 
   async relay(upstream: Upstream, options: RelayOptions = {}): Promise<RelayResult> {
     if (this.#flight !== undefined || this.#ending !== undefined) throw new GatewayError('PROXY_INTERNAL')
-    const client = this.client.detach()
-    const backend = upstream.detach()
-    const idleTimeoutMs = options.idleTimeoutMs ?? this.#setup.idleTimeoutMs
-    this.#flight = this.#startRelay({
-      client: client.link,
-      backend: backend.link,
-      clientUnread: client.unread,
-      backendUnread: backend.unread,
-      options: idleTimeoutMs === options.idleTimeoutMs ? options : { ...options, idleTimeoutMs },
-      clock: this.#parts.clock,
-    })
+    this.#flight = this.#startRelay(upstream, options)
     announceRelay(this.#parts, this, upstream, this.handshake.startedAt)
     if (this.#draining) this.#flight.drain()
     if (this.#aborted !== undefined) this.#flight.abort(endingOfError(this.#aborted).reason)
@@ -226,13 +216,18 @@ export class GatewaySession implements Session, ChannelOwner {
 
   channelClosed(channel: LinkChannel): void {
     if (channel === this.client) this.#abort(new GatewayError('PROXY_CLIENT_GONE'))
-    else this.#upstreams?.delete(channel as UpstreamChannel)
+    else this.#forget(channel as UpstreamChannel)
   }
 
   /** A client's link that its protocol drives itself has deadlines of the protocol's own. */
   channelDetached(channel: LinkChannel): void {
     if (channel === this.client) this.#host.settled(this)
-    else this.#upstreams?.delete(channel as UpstreamChannel)
+    else this.#forget(channel as UpstreamChannel)
+  }
+
+  #forget(upstream: UpstreamChannel): void {
+    this.#upstreams?.delete(upstream)
+    if (this.#upstreams?.size === 0) this.#upstreams = undefined
   }
 
   get #parts(): PipelineParts {
@@ -246,7 +241,19 @@ export class GatewaySession implements Session, ChannelOwner {
     if (protocols.length > 1) this.#plugin = await chooseProtocol(this.client, protocols)
   }
 
-  #startRelay(request: RelayRequest): RelayFlight {
+  /** Apart from `relay`, whose frame lives as long as the session and would keep the unread bytes. */
+  #startRelay(upstream: Upstream, options: RelayOptions): RelayFlight {
+    const client = this.client.detach()
+    const backend = upstream.detach()
+    const idleTimeoutMs = options.idleTimeoutMs ?? this.#setup.idleTimeoutMs
+    const request: RelayRequest = {
+      client: client.link,
+      backend: backend.link,
+      clientUnread: client.unread,
+      backendUnread: backend.unread,
+      options: idleTimeoutMs === options.idleTimeoutMs ? options : { ...options, idleTimeoutMs },
+      clock: this.#parts.clock,
+    }
     for (const relay of this.#parts.relays) {
       const flight = relay.start(request)
       if (flight !== undefined) return flight
@@ -335,6 +342,8 @@ export class GatewaySession implements Session, ChannelOwner {
     if (this.#ending !== undefined) return
     this.#ending = ending
     this.#cancelEnforcement?.()
+    // A protocol that drives the link itself sees its client leave before the session does: whoever still works for it stops.
+    this.#controller?.abort(this.#aborted ?? ending.error ?? new GatewayError('PROXY_CLIENT_GONE'))
     for (const upstream of this.#upstreams ?? []) upstream.destroy()
     this.#upstreams = undefined
     this.#host.settled(this)

@@ -1,4 +1,15 @@
-import type { CloseReason, Disposer, Link, LinkHandler, Relay, RelayFlight, RelayRequest, RelayResult } from '../contracts.ts'
+import type {
+  Clock,
+  CloseReason,
+  Disposer,
+  Link,
+  LinkHandler,
+  Relay,
+  RelayFlight,
+  RelayOptions,
+  RelayRequest,
+  RelayResult,
+} from '../contracts.ts'
 import { lingerMs } from '../farewell.ts'
 import { type Idler, sweepWhile } from './idle-sweep.ts'
 
@@ -12,7 +23,10 @@ const quietMs = 1_000
  */
 class StreamFlight implements RelayFlight, LinkHandler, Idler {
   readonly done: Promise<RelayResult>
-  readonly #request: RelayRequest
+  readonly #client: Link
+  readonly #backend: Link
+  readonly #options: RelayOptions
+  readonly #clock: Clock
   #resolve!: (result: RelayResult) => void
   #reason: CloseReason | undefined = undefined
   #error: Error | undefined = undefined
@@ -26,16 +40,19 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
   #cancelLinger: Disposer | undefined = undefined
 
   constructor(request: RelayRequest) {
-    this.#request = request
+    this.#client = request.client
+    this.#backend = request.backend
+    this.#options = request.options
+    this.#clock = request.clock
     this.done = new Promise((resolve) => {
       this.#resolve = resolve
     })
-    this.#start()
+    this.#start(request.clientUnread, request.backendUnread)
   }
 
   onData(link: Link, bytes: Buffer): void {
     if (this.#aborting) return
-    if (this.#request.options.quiet !== undefined) this.#note(link, bytes)
+    if (this.#options.quiet !== undefined) this.#note(link, bytes)
     if (!this.#peerOf(link).write(bytes)) link.pause()
   }
 
@@ -45,13 +62,13 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
 
   onEnd(link: Link): void {
     if (this.#aborting) return link.destroy()
-    this.#reason ??= link === this.#request.client ? 'client' : 'backend'
+    this.#reason ??= link === this.#client ? 'client' : 'backend'
     this.#peerOf(link).end()
   }
 
   onClose(link: Link, error: Error | undefined): void {
     const peer = this.#peerOf(link)
-    const ofClient = link === this.#request.client
+    const ofClient = link === this.#client
     if (error !== undefined) {
       this.#reason ??= ofClient ? 'client_reset' : 'backend_reset'
       this.#error ??= error
@@ -72,38 +89,37 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
    */
   abort(reason: CloseReason): void {
     if (this.#aborting) return
-    const { client, backend, options, clock } = this.#request
+    const client = this.#client
     this.#aborting = true
-    this.#cancelLinger = clock.after(lingerMs, () => client.destroy())
+    this.#cancelLinger = this.#clock.after(lingerMs, () => client.destroy())
     this.#reason ??= reason
-    backend.destroy()
-    if (reason === 'drain' && options.goodbye !== undefined) client.write(options.goodbye)
+    this.#backend.destroy()
+    if (reason === 'drain' && this.#options.goodbye !== undefined) client.write(this.#options.goodbye)
     client.end()
     client.resume()
   }
 
   sweep(now: number): boolean {
-    const { client, backend, options } = this.#request
-    const moved = client.bytesRead + backend.bytesRead
+    const moved = this.#client.bytesRead + this.#backend.bytesRead
     if (moved !== this.#moved) {
       this.#moved = moved
       this.#movedAt = now
       return true
     }
     const silentMs = now - this.#movedAt
-    const idleMs = options.idleTimeoutMs ?? 0
+    const idleMs = this.#options.idleTimeoutMs ?? 0
     if (idleMs > 0 && silentMs >= idleMs) this.#cut('idle_timeout')
     else if (this.#draining && silentMs >= quietMs && this.#isQuiet()) this.abort('drain')
     else return true
     return false
   }
 
-  #start(): void {
-    const { client, backend, clientUnread, backendUnread, options, clock } = this.#request
+  #start(clientUnread: Buffer, backendUnread: Buffer): void {
+    const client = this.#client
+    const backend = this.#backend
     client.attach(this)
     backend.attach(this)
-    if ((options.idleTimeoutMs ?? 0) > 0) this.#watch()
-    else this.#movedAt = clock.now()
+    if ((this.#options.idleTimeoutMs ?? 0) > 0) this.#watch()
     if (clientUnread.length > 0) this.#forward(client, clientUnread)
     if (backendUnread.length > 0) this.#forward(backend, backendUnread)
     this.#open(client, backend)
@@ -111,7 +127,7 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
   }
 
   #forward(from: Link, bytes: Buffer): void {
-    if (this.#request.options.quiet !== undefined) this.#note(from, bytes)
+    if (this.#options.quiet !== undefined) this.#note(from, bytes)
     this.#peerOf(from).write(bytes)
   }
 
@@ -123,13 +139,12 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
   }
 
   #watch(): void {
-    const { clock } = this.#request
-    this.#movedAt = clock.now()
-    this.#unsweep ??= sweepWhile(clock, this)
+    this.#movedAt = this.#clock.now()
+    this.#unsweep ??= sweepWhile(this.#clock, this)
   }
 
   #note(link: Link, bytes: Buffer): void {
-    this.#clientSpokeLast = link === this.#request.client
+    this.#clientSpokeLast = link === this.#client
     if (this.#clientSpokeLast) return
     const tail = (this.#tail ??= Buffer.alloc(tailLength))
     const keep = Math.min(bytes.length, tailLength)
@@ -138,18 +153,18 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
   }
 
   #isQuiet(): boolean {
-    const { quiet } = this.#request.options
+    const { quiet } = this.#options
     return quiet !== undefined && this.#tail !== undefined && !this.#clientSpokeLast && quiet(this.#tail)
   }
 
   #cut(reason: CloseReason): void {
     this.#reason ??= reason
-    this.#request.client.destroy()
-    this.#request.backend.destroy()
+    this.#client.destroy()
+    this.#backend.destroy()
   }
 
   #peerOf(link: Link): Link {
-    return link === this.#request.client ? this.#request.backend : this.#request.client
+    return link === this.#client ? this.#backend : this.#client
   }
 
   #finish(): void {

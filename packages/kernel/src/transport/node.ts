@@ -64,6 +64,7 @@ type ConnectingSocket = Socket & { [CONNECTING]?: Connecting | undefined }
 class Connecting {
   readonly #socket: ConnectingSocket
   readonly #signal: AbortSignal
+  readonly #timer: NodeJS.Timeout
   readonly #resolve: (link: Link) => void
   readonly #reject: (error: GatewayError) => void
 
@@ -90,7 +91,8 @@ class Connecting {
     this.#socket.pause()
     this.#socket.on('connect', onConnect)
     this.#socket.on('error', onConnectError)
-    this.#socket.setTimeout(options.timeoutMs, onConnectTimeout)
+    // Not the socket's own timeout: that one stays with the socket, dead, for as long as it lives.
+    this.#timer = setTimeout(onConnectTimeout, options.timeoutMs, this)
     signal.addEventListener('abort', this)
   }
 
@@ -115,7 +117,7 @@ class Connecting {
   #release(): void {
     const socket = this.#socket
     this.#signal.removeEventListener('abort', this)
-    socket.setTimeout(0, onConnectTimeout)
+    clearTimeout(this.#timer)
     socket.off('connect', onConnect)
     socket.off('error', onConnectError)
     socket[CONNECTING] = undefined
@@ -130,8 +132,8 @@ function onConnectError(this: ConnectingSocket, error: NodeJS.ErrnoException): v
   this[CONNECTING]?.fail(new GatewayError(codeOf(error), { cause: error }))
 }
 
-function onConnectTimeout(this: ConnectingSocket): void {
-  this[CONNECTING]?.fail(new GatewayError('PROXY_DIAL_TIMEOUT'))
+function onConnectTimeout(connecting: Connecting): void {
+  connecting.fail(new GatewayError('PROXY_DIAL_TIMEOUT'))
 }
 
 function ignore(): void {}
