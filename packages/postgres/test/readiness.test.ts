@@ -93,6 +93,19 @@ describe('a backend that takes connections but no sessions', () => {
   })
 })
 
+test('a drain does not wait for a backend that is not ready', async () => {
+  await using backend = await moody(Array.from({ length: 1000 }, () => starting))
+  await using gateway = await openGateway(() => backend.endpoint, {
+    protocol: { readinessTimeoutMs: 60_000 },
+    listener: { limits: { handshakeTimeoutMs: 60_000 } },
+  })
+  const dialled = new Promise((resolve) => gateway.gateway.hooks.on('dial:end', resolve))
+  const asked = expect(ask(gateway.port)).rejects.toMatchObject({ code: '57P03' })
+  await dialled
+  await gateway.gateway.drain()
+  await asked
+})
+
 test.each<[string, ((socket: net.Socket) => unknown)[]]>([
   ['says nothing', [() => undefined]],
   ['never is ready', Array.from({ length: 100 }, () => starting)],
