@@ -123,7 +123,8 @@ export class ClientConnection implements LinkHandler, Exchange {
   // ---- the client's link ------------------------------------------------------------------------------------
 
   onData(_link: Link, bytes: Buffer): void {
-    this.#active = this.#server.now
+    // A head has so long from its first byte, however steadily it drips.
+    if (this.#state !== HEAD || this.#held === undefined) this.#active = this.#server.now
     if (this.#state === HEAD) this.#readHeads(bytes)
     else if (this.#state === BODY) this.#sendBody(bytes)
     else this.#hold(bytes, 0)
