@@ -8,6 +8,7 @@ import {
   choosesChannelBinding,
   clientMessageFramer,
   eachMessage,
+  errorField,
   isReady,
   lastMessage,
   messageTypes,
@@ -15,12 +16,24 @@ import {
   withoutChannelBinding,
 } from './wire.ts'
 
-const hints = {
-  channelBinding:
+/** What the backend's refusal, if it comes with this SQLSTATE, will have been about. */
+interface Suspicion {
+  readonly sqlState: string
+  readonly hint: string
+}
+
+const channelBinding: Suspicion = {
+  sqlState: '28000',
+  hint:
     'The client bound its password to the TLS of the gateway, but the database has a TLS certificate of its own. ' +
-    'Connect with channel_binding=disable, or have the gateway reach the database without TLS, by passthrough, or with the same certificate.',
-  md5: 'The gateway changed the user name, which is part of an MD5 password: use scram-sha-256.',
-} as const
+    'Connect with channel_binding=disable, or have the gateway reach the database without TLS, by passthrough, ' +
+    'or with the same certificate.',
+}
+
+const md5: Suspicion = {
+  sqlState: '28P01',
+  hint: 'The gateway changed the user name, which is part of an MD5 password: use scram-sha-256.',
+}
 
 /** One session while its backend authenticates the client. */
 export interface Authentication {
@@ -30,8 +43,7 @@ export interface Authentication {
   readonly userChanged: boolean
   /** Filled in when the backend sends its key. */
   cancellable: Cancellable | undefined
-  /** Given with the backend's refusal, when there is reason to suppose what went wrong. */
-  hint: string | undefined
+  suspicion: Suspicion | undefined
 }
 
 /**
@@ -73,9 +85,9 @@ function takesOneAnswer(kind: number): boolean {
 
 async function passAnswer(state: Authentication, kind: number): Promise<void> {
   const answer = await state.session.client.read(clientMessageFramer)
-  if (kind === authentications.md5 && state.userChanged) state.hint = hints.md5
+  if (kind === authentications.md5 && state.userChanged) state.suspicion = md5
   if (kind === authentications.sasl && bindsToOurTls(state) && choosesChannelBinding(answer)) {
-    state.hint = hints.channelBinding
+    state.suspicion = channelBinding
   }
   await state.upstream.write(answer)
 }
@@ -97,8 +109,10 @@ function amend(state: Authentication, run: Buffer, turn: number): Buffer {
   return amended === last ? run : Buffer.concat([run.subarray(0, turn), amended])
 }
 
-function amendMessage({ session, upstream, hint }: Authentication, message: Buffer): Buffer {
-  if (message[0] === messageTypes.errorResponse && hint !== undefined) return withHint(message, hint)
+function amendMessage({ session, upstream, suspicion }: Authentication, message: Buffer): Buffer {
+  if (message[0] === messageTypes.errorResponse) {
+    return suspicion?.sqlState === errorField(message, 'C') ? withHint(message, suspicion!.hint) : message
+  }
   // Without TLS of its own the client has nothing to bind to, and libpq takes the offer for an attack.
   const offers = message[0] === messageTypes.authentication && authenticationKind(message) === authentications.sasl
   return offers && session.client.tls === undefined && upstream.tls !== undefined

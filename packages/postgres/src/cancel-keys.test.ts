@@ -1,6 +1,6 @@
 import { type Clock, systemClock, type Upstream } from '@proxy/kernel'
 import { describe, expect, test } from 'vitest'
-import { CancelKeys, exactBackend, maxWorkers, ownerOf } from './cancel-keys.ts'
+import { CancelKeys, exactBackend, keyOf, maxWorkers, ownerOf, requestFor } from './cancel-keys.ts'
 import { CancelRate } from './cancel-rate.ts'
 import { encodeCancelRequest } from './wire.ts'
 
@@ -25,11 +25,11 @@ describe('minted keys', () => {
   ])('name their owner, positively: %o', (owner) => {
     const keys = new CancelKeys(owner)
     for (let i = 0; i < 100; i++) {
-      const { key } = keys.mint(own, upstream)
-      expect(key.pid).toBeGreaterThanOrEqual(0)
-      expect(key.pid).toBeLessThanOrEqual(2 ** 31 - 1)
-      expect(ownerOf(key.pid)).toEqual(owner)
-      expect(key.secret).toHaveLength(own.secret.length)
+      const { pid, secret } = keyOf(keys.mint(own, upstream))
+      expect(pid).toBeGreaterThan(0)
+      expect(pid).toBeLessThanOrEqual(2 ** 31 - 1)
+      expect(ownerOf(pid)).toEqual(owner)
+      expect(secret).toHaveLength(own.secret.length)
     }
   })
 
@@ -37,15 +37,15 @@ describe('minted keys', () => {
     const keys = new CancelKeys({ node: 0, worker: 0 })
     const minted = Array.from({ length: 20_000 }, () => keys.mint(own, upstream))
     expect(keys.size).toBe(minted.length)
-    for (const one of minted) expect(keys.find({ ...one.key, secret: Buffer.from(one.key.secret) })).toBe(one)
+    for (const one of minted) expect(keys.find(keyOf(one))).toBe(one)
     for (const one of minted) keys.forget(one)
     expect(keys.size).toBe(0)
-    expect(keys.find(minted[0]!.key)).toBeUndefined()
+    expect(keys.find(keyOf(minted[0]!))).toBeUndefined()
   })
 
   test('lead to the very server of the session, verified by its name', () => {
     const cancellable = new CancelKeys({ node: 0, worker: 0 }).mint(own, upstream)
-    expect(cancellable.request).toEqual(encodeCancelRequest(own))
+    expect(requestFor(cancellable)).toEqual(encodeCancelRequest(own))
     expect(exactBackend(cancellable)).toMatchObject({
       id: 'one',
       endpoints: [peer],

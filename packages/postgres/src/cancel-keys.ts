@@ -1,4 +1,4 @@
-import { randomFillSync, timingSafeEqual } from 'node:crypto'
+import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 import { type Address, type Backend, type Endpoint, backend as toBackend, type Upstream } from '@proxy/kernel'
 import { type CancelKey, encodeCancelRequest } from './wire.ts'
 
@@ -7,7 +7,7 @@ import { type CancelKey, encodeCancelRequest } from './wire.ts'
  *
  *   0 | node: 8 bits | worker: 10 bits | random: 13 bits
  *
- * The first bit is zero, so it is positive. What keeps it from being guessed is the secret.
+ * The first bit is zero and the random part is not, so it is positive. What keeps a key from being guessed is the secret.
  */
 const randomBits = 13
 const workerBits = 10
@@ -23,16 +23,21 @@ export function ownerOf(pid: number): KeyOwner {
   return { node: pid >>> (workerBits + randomBits), worker: (pid >>> randomBits) & (maxWorkers - 1) }
 }
 
-/** A session that may be cancelled. */
+/**
+ * A session that may be cancelled. Secrets are kept as latin1 text: as a slice of Node's buffer pool each would hold
+ * on to a whole block of it for as long as the session lives.
+ */
 export interface Cancellable {
   /** What the client was given. */
-  readonly key: CancelKey
+  readonly pid: number
+  readonly secret: string
+  /** What the backend gave. */
+  readonly backendPid: number
+  readonly backendSecret: string
   readonly backend: Backend
   readonly endpoint: Endpoint
   readonly peer: Address
   readonly tenant: string
-  /** The CancelRequest for it. */
-  readonly request: Buffer
 }
 
 /** The keys that one worker has given out and whose sessions live. */
@@ -52,18 +57,18 @@ export class CancelKeys {
 
   /** Mints a key as long as the backend's own: the client is known to take that length. */
   mint(own: CancelKey, upstream: Upstream): Cancellable {
-    const random = randomFillSync(Buffer.allocUnsafe(own.secret.length + 2))
-    const pid = this.#owner | (random.readUInt16BE(0) & ((1 << randomBits) - 1))
     const cancellable: Cancellable = {
-      key: { pid, secret: random.subarray(2) },
+      pid: this.#owner | randomInt(1, 1 << randomBits),
+      secret: randomBytes(own.secret.length).toString('latin1'),
+      backendPid: own.pid,
+      backendSecret: own.secret.toString('latin1'),
       backend: upstream.backend,
       endpoint: upstream.endpoint,
       peer: upstream.peer,
       tenant: upstream.key,
-      request: encodeCancelRequest(own),
     }
-    const list = this.#sessions.get(pid)
-    if (list === undefined) this.#sessions.set(pid, [cancellable])
+    const list = this.#sessions.get(cancellable.pid)
+    if (list === undefined) this.#sessions.set(cancellable.pid, [cancellable])
     else list.push(cancellable)
     return cancellable
   }
@@ -72,18 +77,28 @@ export class CancelKeys {
   find({ pid, secret }: CancelKey): Cancellable | undefined {
     let found: Cancellable | undefined
     for (const candidate of this.#sessions.get(pid) ?? []) {
-      const expected = candidate.key.secret
+      const expected = Buffer.from(candidate.secret, 'latin1')
       if (expected.length === secret.length && timingSafeEqual(expected, secret)) found = candidate
     }
     return found
   }
 
   forget(cancellable: Cancellable): void {
-    const { pid } = cancellable.key
+    const { pid } = cancellable
     const left = (this.#sessions.get(pid) ?? []).filter((other) => other !== cancellable)
     if (left.length === 0) this.#sessions.delete(pid)
     else this.#sessions.set(pid, left)
   }
+}
+
+/** The key that the client was given. */
+export function keyOf({ pid, secret }: Cancellable): CancelKey {
+  return { pid, secret: Buffer.from(secret, 'latin1') }
+}
+
+/** The CancelRequest that the backend understands. */
+export function requestFor({ backendPid, backendSecret }: Cancellable): Buffer {
+  return encodeCancelRequest({ pid: backendPid, secret: Buffer.from(backendSecret, 'latin1') })
 }
 
 /**

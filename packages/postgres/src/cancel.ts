@@ -1,17 +1,18 @@
 import { type Disposer, GatewayError, type ProtocolContext, type Session, type Upstream } from '@proxy/kernel'
+import { requestBackendTls } from './backend-tls.ts'
 import { CancelDesk, cancelTopic } from './cancel-desk.ts'
-import { type Cancellable, CancelKeys, exactBackend, ownerOf } from './cancel-keys.ts'
+import { type Cancellable, CancelKeys, exactBackend, keyOf, ownerOf, requestFor } from './cancel-keys.ts'
 import { CancelRate } from './cancel-rate.ts'
 import type { PostgresSettings } from './options.ts'
-import { requestBackendTls } from './backend-tls.ts'
 import { byteFramer, type CancelKey, parseBackendKeyData, parseCancelRequest, replaceBackendKeyData } from './wire.ts'
 
 /** How long a cancel request may take from here to the backend's answer, which is its FIN. */
 const deliveryTimeoutMs = 4_000
 
 /**
- * The cancel keys and requests of one `postgres()` in one process. A CancelRequest names no tenant and comes on a connection of its own, to
- * whichever worker accepts it; so each session is given a key of ours, in which its worker can be read.
+ * The cancel keys and requests of one `postgres()` in one process. A CancelRequest names no tenant and comes on a
+ * connection of its own, to whichever worker accepts it; so each session is given a key of ours, in which its worker
+ * can be read.
  */
 export class Cancels {
   readonly #context: ProtocolContext
@@ -41,7 +42,7 @@ export class Cancels {
   register(backendKeyData: Buffer, upstream: Upstream): Cancellable {
     const own = parseBackendKeyData(backendKeyData)
     const cancellable = this.#keys.mint(own, upstream)
-    replaceBackendKeyData(backendKeyData, cancellable.key)
+    replaceBackendKeyData(backendKeyData, keyOf(cancellable))
     return cancellable
   }
 
@@ -72,7 +73,7 @@ export class Cancels {
     const signal = AbortSignal.any([this.#stop.signal, deadline.signal])
     const timer = this.#context.clock.after(deliveryTimeoutMs, () => deadline.abort())
     try {
-      await send(await this.#context.dial(exactBackend(found), found.tenant, signal), found.request, signal)
+      await send(await this.#context.dial(exactBackend(found), found.tenant, signal), requestFor(found), signal)
     } finally {
       timer()
     }

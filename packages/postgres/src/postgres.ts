@@ -77,7 +77,7 @@ class Postgres implements Protocol {
       cancels,
       userChanged: route.userChanged,
       cancellable: undefined,
-      hint: undefined,
+      suspicion: undefined,
     })
   }
 

@@ -91,10 +91,27 @@ describeNeeding(['openssl', 'psql'], 'TLS', () => {
       expect(stderr).toMatch(/HINT: .*channel_binding=disable/)
     })
 
-    test('a wrong password is not explained away', async () => {
-      await using gateway = await openGateway(() => viaTls(different), { listener: { tls: negotiated() } })
-      const connection = local(gateway.port, 'sslmode=require channel_binding=disable password=wrong')
-      expect((await psql(connection, 'select 1')).stderr).not.toContain('HINT')
+    test.each(['disable', 'require'])('a wrong password is not explained away, channel_binding=%s', async (binding) => {
+      await using gateway = await openGateway(() => viaTls(same), { listener: { tls: negotiated() } })
+      const connection = local(gateway.port, `sslmode=require channel_binding=${binding} password=wrong`)
+      const { stderr } = await psql(connection, 'select 1')
+      expect(stderr).toContain('password authentication failed')
+      expect(stderr).not.toContain('HINT')
+    })
+
+    test('so is an MD5 password that was made with another user name', async () => {
+      const old = await postgresServer({
+        databases: ['alpha'],
+        users: [],
+        hba: ['host all postgres 0.0.0.0/0 trust', 'host all all 0.0.0.0/0 md5'],
+      })
+      const admin = `host=127.0.0.1 port=${old.port} user=postgres dbname=alpha`
+      await psql(admin, `set password_encryption = 'md5'; create role demo login password 'demo'`)
+      await using gateway = await openGateway(to(old), { protocol: { keys: ['user'] } })
+      const { stderr } = await psql(`host=127.0.0.1 port=${gateway.port} user=demo.alpha dbname=alpha`, 'select 1')
+      expect(stderr).toContain('password authentication failed for user "demo"')
+      expect(stderr).toMatch(/HINT: .*scram-sha-256/)
+      await old.stop()
     })
   })
 
