@@ -1,4 +1,4 @@
-import type {} from '@proxy/http'
+import type { RequestEndEvent } from '@proxy/http'
 import type { Disposer, HookMap, Hooks, Layer, LayerContext } from '@proxy/kernel'
 import { SampleStore, type Samples } from './samples.ts'
 import { type TenantStats, TenantTable } from './tenant-table.ts'
@@ -65,7 +65,7 @@ export class Collector implements Layer {
     if (event.error === undefined) this.#tenants.route(event.key)
   }
 
-  #requestEnd({ listener, version, status, durationMs }: HookMap['request:end']): void {
+  #requestEnd({ listener, version, status, durationMs }: RequestEndEvent): void {
     this.#store.add('requests', [listener, version, String(status)])
     this.#store.observe('requestSeconds', [listener], durationMs)
   }

@@ -70,7 +70,7 @@ async function run(source: ConfigSource, args: CliArguments, context: CliContext
   if (typeof running === 'number') return running
   opened = true
   const facts = { ...running, version: version(), workers, source: sourceText(source) }
-  process.stdout.write(startTable(facts, process.stdout.isTTY === true))
+  process.stdout.write(startTable(facts, process.stdout.isTTY))
   return ended.promise
 }
 

@@ -7,7 +7,7 @@ import type { ListenerConfig, TlsConfig } from './types.ts'
 export function listenerTls(listener: ListenerConfig, directory: string, ticketKeys: Buffer): ListenerTls | undefined {
   const config = listener.tls
   if (config === undefined || config.mode === 'off') return undefined
-  const { cert, key, certificates, mode = defaultMode(listener), ca, ...rest } = config
+  const { cert: _cert, key: _key, certificates: _certificates, mode = defaultMode(listener), ca, ...rest } = config
   const at = (pem: Pem): Pem => located(pem, directory)
   return tls({
     ...rest,

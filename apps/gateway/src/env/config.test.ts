@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, describeProblem } from '../config/problems.ts'
+import { type ConfigError, describeProblem } from '../config/problems.ts'
 import type { GatewayConfig } from '../config/types.ts'
 import { validate } from '../config/validate.ts'
 import { environmentConfig } from './config.ts'

@@ -1,4 +1,11 @@
-import { type Disposer, formatAddress, GatewayError, type HookMap, type Layer, type LayerContext } from '@proxy/kernel'
+import {
+  type Disposer,
+  formatAddress,
+  type GatewayError,
+  type HookMap,
+  type Layer,
+  type LayerContext,
+} from '@proxy/kernel'
 import type { Logger } from './logger.ts'
 
 /** One line for every session at `debug`, and what goes wrong inside at `error`. No payloads, no secrets. */

@@ -7,7 +7,7 @@ export type { Logger }
 /** JSON lines on the standard output, or text for people when that is a terminal. */
 export function createLogger(config: LogConfig = {}, bindings: Record<string, unknown> = {}): Logger {
   const options = { level: config.level ?? 'info', base: bindings }
-  return pino(options, destination(config.pretty ?? process.stdout.isTTY === true))
+  return pino(options, destination(config.pretty ?? process.stdout.isTTY))
 }
 
 // Synchronous: the last lines before the end of the process are the ones that matter.
