@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { errorCodes, resolveErrorKinds } from '@proxy/kernel'
 import { describe, expect, it } from 'vitest'
+import { optionsPage, renderOptions } from './options-reference.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(resolve(root, path), 'utf8')
@@ -18,7 +19,11 @@ describe('docs/reference/errors.md', () => {
   const documented = rows('docs/reference/errors.md').filter(([code]) => code?.startsWith('PROXY_'))
 
   it('lists every error code, and no other, with its origin and whether it may be retried', () => {
-    const facts = Object.entries(errorCodes).map(([code, { origin, retryable }]) => [code, origin, retryable ? 'yes' : 'no'])
+    const facts = Object.entries(errorCodes).map(([code, { origin, retryable }]) => [
+      code,
+      origin,
+      retryable ? 'yes' : 'no',
+    ])
     expect(documented.map((cells) => cells.slice(0, 3))).toEqual(facts)
   })
 
@@ -29,7 +34,8 @@ describe('docs/reference/errors.md', () => {
   })
 
   it.each(['SessionOutcome', 'CloseReason'])('explains every %s', (type) => {
-    const union = new RegExp(`export type ${type} =([^]*?)\\n\\n`).exec(read('packages/kernel/src/contracts.ts'))?.[1] ?? ''
+    const union =
+      new RegExp(`export type ${type} =([^]*?)\\n\\n`).exec(read('packages/kernel/src/contracts.ts'))?.[1] ?? ''
     const members = [...union.matchAll(/'(\w+)'/g)].map(([, member]) => member)
     expect(members.length).toBeGreaterThan(3)
     const text = read('docs/reference/errors.md')
@@ -47,5 +53,24 @@ describe('docs/reference/hooks.md', () => {
     )
     const documented = rows('docs/reference/hooks.md').map(([name]) => name)
     expect(documented.toSorted()).toEqual(declared.toSorted())
+  })
+})
+
+describe(optionsPage, () => {
+  it('is made from the docstrings as they are: npm run docs:update', () => {
+    expect(read(optionsPage)).toBe(renderOptions())
+  })
+
+  it('has a meaning for every option', () => {
+    expect(read(optionsPage)).not.toMatch(/\| {2}\|$/m)
+  })
+})
+
+describe('docs/reference/contracts.md', () => {
+  it('speaks of every public interface', () => {
+    const source = read('packages/kernel/src/contracts.ts')
+    const names = [...source.matchAll(/^export (?:interface|type) (\w+)/gm)].map(([, name]) => name)
+    const text = read('docs/reference/contracts.md')
+    expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
   })
 })

@@ -39,8 +39,9 @@ export interface BackendTls {
   readonly ca?: string | Buffer | undefined
   /** Name that is sent as SNI and verified. Default: the endpoint's host name. */
   readonly serverName?: string | undefined
-  /** PEM client certificate and key, for backends that ask for one. */
+  /** PEM client certificate, for backends that ask for one. */
   readonly cert?: string | Buffer | undefined
+  /** PEM key of that certificate. */
   readonly key?: string | Buffer | undefined
   /** Accept any certificate. Default false; for tests and for networks that are trusted by other means. */
   readonly insecure?: boolean | undefined
@@ -68,14 +69,19 @@ export interface Backend {
 export type Resolution = string | ResolutionRecord | Backend
 
 export interface ResolutionRecord {
+  /** `host:port`, `host`, `[v6]:port`, or several: `retry` tries them in order. */
   readonly endpoint: string | Endpoint | readonly (string | Endpoint)[]
+  /** Identity for pools, wake flights and invalidation. Default: the endpoints and TLS mode as text. */
   readonly id?: string | undefined
+  /** Handed to `track`, `onConnect` and `onDisconnect`. */
   readonly metadata?: Metadata | undefined
   /** Connect timeout for this resolution, in milliseconds. */
   readonly timeoutMs?: number | undefined
   /** `asleep`: the backend must be woken before it is dialled. Default `ready`. */
   readonly state?: 'ready' | 'asleep' | undefined
+  /** TLS towards the backend. Default `off`. */
   readonly tls?: BackendTls | BackendTls['mode'] | undefined
+  /** PROXY protocol header to send first. Default 0: none. */
   readonly proxyProtocol?: 0 | 1 | 2 | undefined
 }
 
@@ -588,13 +594,17 @@ export interface ListenerOptions {
   readonly protocol: Protocol | readonly Protocol[]
   /** For logs and metrics. Default: the first protocol's name, with the port when taken. */
   readonly name?: string | undefined
+  /** Made by `tls()` of `@proxy/tls`. Default: no TLS. */
   readonly tls?: ListenerTls | undefined
+  /** What one listener takes on. */
   readonly limits?: ListenerLimits | undefined
   /** Expect a PROXY protocol header (v1 or v2) from clients in these CIDRs; others are taken as direct clients. */
   readonly proxyProtocol?: { readonly trusted: readonly string[] } | undefined
   /** Ends a relay on which no byte moved for so long, in milliseconds; 0 = never. Default 0. */
   readonly idleTimeoutMs?: number | undefined
+  /** Connections that the system queues until they are accepted. Default 4,096; the system has a maximum of its own. */
   readonly backlog?: number | undefined
+  /** Share the port with other processes (SO_REUSEPORT), where the platform can. Default false. */
   readonly reusePort?: boolean | undefined
 }
 
@@ -615,7 +625,9 @@ export interface GuardOptions {
 }
 
 export interface GatewayOptions {
+  /** At least one. */
   readonly listeners: readonly ListenerOptions[]
+  /** Where a key leads. A function stands for a resolver that only resolves. */
   readonly resolver: Resolver | ResolveFunction
   /** Policies, outermost first. The guard is always added innermost and need not be named. */
   readonly layers?: readonly Layer[] | undefined
@@ -627,8 +639,11 @@ export interface GatewayOptions {
   readonly transport?: Transport | undefined
   /** Needed where a resolution asks for TLS towards the backend: `backendTls()` of `@proxy/tls`. */
   readonly backendTls?: BackendTlsProvider | undefined
+  /** Share one to observe several gateways together. Default: one of its own. */
   readonly hooks?: Hooks | undefined
+  /** Default: real time. */
   readonly clock?: Clock | undefined
+  /** The other processes that share the listeners. Default: there are none. */
   readonly peers?: Peers | undefined
   /** Default 5,000 ms. A resolution may override it. */
   readonly connectTimeoutMs?: number | undefined

@@ -31,6 +31,7 @@ export interface TcpOptions {
   readonly key?: string | undefined
   /** Reads the key out of the first bytes. Not for protocols in which the server speaks first. Default: the TLS server name. */
   readonly extract?: Extract | undefined
+  /** Changes the client's first message on its way. Default: none. */
   readonly transform?: Transform | undefined
   /** For sharing a port with other protocols. Default: whatever `extract` finds a key in. */
   readonly detect?: ((prefix: Buffer) => boolean | undefined) | undefined

@@ -8,7 +8,9 @@ export type Pem = string | Buffer
 export interface CertificateOptions {
   /** The certificate, followed by the intermediates. */
   readonly cert: Pem
+  /** The certificate's private key. */
   readonly key: Pem
+  /** Of an encrypted key. */
   readonly passphrase?: string | undefined
   /** Host names, exact (`db.example.com`) or wildcard (`*.example.com`). Default: the certificate's own DNS names. */
   readonly serverNames?: readonly string[] | undefined
@@ -39,6 +41,7 @@ export interface TlsOptions {
   readonly requireClientCert?: boolean | undefined
   /** Default `TLSv1.2`. */
   readonly minVersion?: SecureVersion | undefined
+  /** Default: the highest that Node knows. */
   readonly maxVersion?: SecureVersion | undefined
   /** OpenSSL's cipher list. Default: Node's. */
   readonly ciphers?: string | undefined

@@ -1,0 +1,84 @@
+/**
+ * Writes docs/reference/options.md out of the docstrings of the option interfaces, so that the two cannot differ:
+ * `npm run docs:update`. A test compares them.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '..')
+
+/** Factory, interface, file; in the order of the page. */
+const pages: readonly (readonly [factory: string, type: string, file: string])[] = [
+  ['new Gateway(options)', 'GatewayOptions', 'packages/kernel/src/contracts.ts'],
+  ['listeners[]', 'ListenerOptions', 'packages/kernel/src/contracts.ts'],
+  ['listeners[].limits', 'ListenerLimits', 'packages/kernel/src/contracts.ts'],
+  ['guard', 'GuardOptions', 'packages/kernel/src/contracts.ts'],
+  ['gateway.drain(options)', 'DrainOptions', 'packages/kernel/src/contracts.ts'],
+  ['session.relay(upstream, options)', 'RelayOptions', 'packages/kernel/src/contracts.ts'],
+  ["a resolver's answer", 'ResolutionRecord', 'packages/kernel/src/contracts.ts'],
+  ['TLS towards a backend', 'BackendTls', 'packages/kernel/src/contracts.ts'],
+  ['cache(options)', 'CacheOptions', 'packages/kernel/src/layers/cache.ts'],
+  ['coldStart(options)', 'ColdStartOptions', 'packages/kernel/src/layers/cold-start.ts'],
+  ['limits(options)', 'LimitsOptions', 'packages/kernel/src/layers/limits.ts'],
+  ['retry(options)', 'RetryOptions', 'packages/kernel/src/layers/retry.ts'],
+  ['http(options)', 'HttpOptions', 'packages/http/src/options.ts'],
+  ['postgres(options)', 'PostgresOptions', 'packages/postgres/src/options.ts'],
+  ['tcp(options)', 'TcpOptions', 'packages/tcp/src/options.ts'],
+  ['tls(options)', 'TlsOptions', 'packages/tls/src/options.ts'],
+  ['tls({ certificates: [] })', 'CertificateOptions', 'packages/tls/src/options.ts'],
+]
+
+export const optionsPage = 'docs/reference/options.md'
+
+export interface Option {
+  readonly name: string
+  readonly type: string
+  readonly required: boolean
+  readonly text: string
+}
+
+/** The members of an interface with their docstrings. Every member must have one. */
+export function optionsOf(source: string, type: string): Option[] {
+  const body = new RegExp(`export interface ${type} \\{\\n([^]*?)\\n\\}`).exec(source)?.[1]
+  if (body === undefined) throw new Error(`there is no interface ${type}`)
+  return [
+    ...body.matchAll(/(?: {2}\/\*\*([^]*?)\*\/\n)? {2}readonly (\w+)(\??):\s*([^]*?)(?=\n {2}(?:\/\*\*|readonly)|$)/g),
+  ].map(([, text = '', name = '', optional, member = '']) => ({
+    name,
+    type: flat(member).replace(/ \| undefined$/, ''),
+    required: optional !== '?',
+    text: flat(text.replaceAll(/^\s*\* ?/gm, '')),
+  }))
+}
+
+const flat = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
+const cell = (text: string) => text.replaceAll('|', '\\|')
+
+/** Without the leading parenthesis that formatters put around a function type. */
+function row({ name, type, required, text }: Option): string {
+  return `| \`${name}\`${required ? ' (required)' : ''} | \`${cell(type.replace(/^\((.*)\)$/, '$1'))}\` | ${cell(text)} |`
+}
+
+export function renderOptions(): string {
+  const sections = pages.map(([factory, type, file]) => {
+    const options = optionsOf(readFileSync(resolve(root, file), 'utf8'), type)
+    return [
+      `## \`${factory}\``,
+      '',
+      `\`${type}\``,
+      '',
+      '| option | type | meaning |',
+      '|---|---|---|',
+      ...options.map(row),
+    ].join('\n')
+  })
+  return [
+    '# Options',
+    '',
+    'Every option of every package. Durations are in milliseconds. The page is made from the docstrings: `npm run docs:update`.',
+    '',
+    `${sections.join('\n\n')}\n`,
+  ].join('\n')
+}
+
+if (process.argv[1] === import.meta.filename) writeFileSync(resolve(root, optionsPage), renderOptions())
