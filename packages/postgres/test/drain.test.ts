@@ -28,19 +28,25 @@ test('an idle session is told that the gateway goes away', async () => {
   for (const [error] of await errors) expect(error).toMatchObject({ code: '57P01' })
 })
 
-test('a transaction is not cut, and its session ends behind it', async () => {
+test('neither a transaction nor a query is cut, and their sessions end behind them', async () => {
   await using gateway = await openGateway(to(server))
-  const client = await connect(gateway.port)
-  await client.query('begin; create table kept(i int)')
+  const [holder, inTransaction, busy] = await Promise.all([server, gateway, gateway].map(({ port }) => connect(port)))
+  await holder!.query('select pg_advisory_lock(1)')
+  await inTransaction!.query('begin; create table kept(i int)')
+  const query = busy!.query('select pg_advisory_lock(1)')
+  // Silent for no longer than the others, it shows when a drain would cut them.
+  const idle = await connect(gateway.port)
+  const ended = [idle, inTransaction, busy].map(
+    (client) => new Promise<void>((resolve) => client!.once('end', resolve)),
+  )
   const drained = gateway.gateway.drain()
-  const ended = new Promise<void>((resolve) => client.once('end', resolve))
-  // Longer than a session has to be silent to be taken for idle.
-  await client.query('select pg_sleep(2.5)')
-  await client.query('commit')
-  await Promise.all([drained, ended])
-  const check = await connect(server.port)
-  expect((await check.query('select count(*)::int as n from kept')).rows).toEqual([{ n: 0 }])
-  await check.end()
+  await ended[0]
+  await inTransaction!.query('commit')
+  await holder!.query('select pg_advisory_unlock(1)')
+  await query
+  await Promise.all([drained, ...ended])
+  expect((await holder!.query('select count(*)::int as n from kept')).rows).toEqual([{ n: 0 }])
+  await holder!.end()
 })
 
 test('past the deadline every session ends, with 57P01', async () => {
