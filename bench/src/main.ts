@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { resolve } from 'node:path'
 import { Bench } from './bench.ts'
 import { installServers } from './install.ts'
@@ -52,10 +52,17 @@ const planOf = (suite: Suite, options: Options): Plan => {
   return { ...plan, rounds: options.rounds ?? plan.rounds, seconds: options.seconds ?? plan.seconds }
 }
 
-const describe = (suite: Suite, plan: Plan, entrants: readonly Entrant[]): string[] => [
+/** Work of others in the last minute; more than this disturbs. */
+const quietLoad = 0.5
+
+const busyNote = (load: number): string[] =>
+  load > quietLoad ? [`the machine was busy before the run (load average ${load.toFixed(1)}): expect noise`] : []
+
+const describe = (suite: Suite, plan: Plan, entrants: readonly Entrant[], load: number): string[] => [
   `suite ${suite.name}: ${plan.rounds} interleaved rounds of ${plan.seconds} s, medians (lowest-highest)`,
   `${cpus()[0]?.model.trim()}; proxy on core 0, load and backend on core 1; Node ${process.version}`,
-  entrants.map(({ subject, version }) => `${subject.name} ${version}`).join(', '),
+  entrants.map(({ subject, version }) => `${subject.name} ${version}`.trim()).join(', '),
+  ...busyNote(load),
 ]
 
 const measure = async (bench: Bench, suite: Suite, options: Options): Promise<Row[]> => {
@@ -63,9 +70,10 @@ const measure = async (bench: Bench, suite: Suite, options: Options): Promise<Ro
   installServers(tell)
   const entrants = await entrantsOf(bench, suite, options)
   const plan = planOf(suite, options)
+  const [load = 0] = loadavg()
   const backend = await suite.startBackend(bench)
   const rows = await new Rounds(bench, suite, plan, { quick: options.quick, backend }).run(workloads, entrants, tell)
-  const description = describe(suite, plan, entrants)
+  const description = describe(suite, plan, entrants, load)
   process.stdout.write(`\n${description.join('\n')}\n\n${terminalTable(rows, suite.reference)}\n`)
   if (options.json !== undefined)
     writeFileSync(resolve(callerDirectory, options.json), `${JSON.stringify(rows, undefined, 2)}\n`)

@@ -48,6 +48,11 @@ test('the terminal table is aligned, by workload, with spreads where there were 
   )
 })
 
+test('a latency is shown as a length of time', () => {
+  const row = measuredRow({ ...named('wait', 'haproxy'), unit: 'us' }, [{ value: 3900 }], [])
+  expect(terminalTable([row], 'haproxy')).toContain('haproxy    3.90 ms')
+})
+
 test('the Markdown table has as many cells in every line', () => {
   const lines = markdownTable(rows, 'haproxy')
     .split('\n')

@@ -28,11 +28,16 @@ const perCpuText = (row: Row): string => {
   return `${short(row.perProxyCpuSecond)}${range}`
 }
 
+const workText = (row: Row): string => {
+  if (row.value === null) return '-'
+  return row.unit === 'us' ? duration(row.value) : `${short(row.value)} ${row.unit}`
+}
+
 const cells = (row: Row): string[] =>
   row.failed === null
     ? [
         row.subject,
-        optional(row.value, (value) => `${short(value)} ${row.unit}`),
+        workText(row),
         perCpuText(row),
         ratioText(row),
         optional(row.p50Us, duration),
