@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { describeNeeding, launch, type PostgresServer, postgresServer, run } from '@proxy/test-servers'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { encodeStartup } from '../src/startup-message.ts'
+import { exchange } from './raw.ts'
 import { openGateway, to } from './setup.ts'
 
 let server: PostgresServer
@@ -48,6 +50,42 @@ test('neither a transaction nor a query is cut, and their sessions end behind th
   expect((await holder!.query('select count(*)::int as n from kept')).rows).toEqual([{ n: 0 }])
   await holder!.end()
 })
+
+test('a query that was sent before the login was through is not cut either', async () => {
+  const trusting = await postgresServer({ databases: ['alpha'], hba: ['host all all 0.0.0.0/0 trust'] })
+  await using gateway = await openGateway(to(trusting))
+  const holder = new pg.Client(trusting.url('alpha'))
+  await holder.connect()
+  await holder.query('select pg_advisory_lock(1)')
+  const startup = encodeStartup(3 << 16, [
+    ['user', 'demo'],
+    ['database', 'alpha'],
+  ])
+  const answer = exchange(gateway.port, Buffer.concat([startup, query(`select pg_advisory_lock(1), 'granted'`)]))
+  await untilWaiting(holder)
+  const idle = new pg.Client(trusting.url('alpha', { port: gateway.port }))
+  idle.on('error', () => undefined)
+  await idle.connect()
+  const ended = new Promise<void>((resolve) => idle.once('end', resolve))
+  const drained = gateway.gateway.drain()
+  await ended
+  await holder.query('select pg_advisory_unlock(1)')
+  expect((await answer).toString('latin1')).toContain('granted')
+  await drained
+  await holder.end()
+  await trusting.stop()
+})
+
+function query(sql: string): Buffer {
+  const message = Buffer.from(`Q\0\0\0\0${sql}\0`)
+  message.writeUInt32BE(message.length - 1, 1)
+  return message
+}
+
+async function untilWaiting(client: pg.Client): Promise<void> {
+  const sql = `select 1 from pg_stat_activity where wait_event = 'advisory'`
+  while ((await client.query(sql)).rowCount === 0);
+}
 
 test('past the deadline every session ends, with 57P01', async () => {
   await using gateway = await openGateway(to(server))

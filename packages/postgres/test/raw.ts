@@ -24,7 +24,7 @@ export async function connectTls(port: number, options: RawTlsOptions): Promise<
 
 /** Sends bytes and collects what comes until the other end closes. */
 export async function exchange(port: number, bytes: Uint8Array): Promise<Buffer> {
-  const socket = net.connect({ port, host: '127.0.0.1' })
+  const socket = net.connect(port, '127.0.0.1')
   const closed = once(socket, 'close')
   const parts: Buffer[] = []
   socket.on('data', (part) => parts.push(part))
