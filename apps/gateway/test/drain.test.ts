@@ -1,21 +1,20 @@
 import {
   describeNeeding,
   findFreePort,
-  httpBackend,
   type HttpBackend,
   type PostgresServer,
   postgresServer,
 } from '@proxy/test-servers'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { directoryOf, startGateway } from './gateway-process.ts'
-import { balances, Load, prepareBench } from './load.ts'
+import { balances, Load, prepareBench, unhurriedBackend } from './load.ts'
 
 describeNeeding(['wrk', 'pgbench'], 'a rolling upgrade', () => {
   let backend: HttpBackend
   let server: PostgresServer
 
   beforeAll(async () => {
-    backend = await httpBackend('hello')
+    backend = await unhurriedBackend('hello')
     server = await postgresServer({ databases: ['alpha'] })
     await prepareBench(server, 'alpha')
   })

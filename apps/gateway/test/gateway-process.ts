@@ -22,7 +22,7 @@ const command = (args: readonly string[] = []): string[] => [
 /** Starts the program from source; settles when it has printed its table. */
 export async function startGateway(options: GatewayArguments = {}): Promise<Launched> {
   const gateway = launchGateway(options)
-  await gateway.waitFor(/LISTENER[\s\S]*\n\n/)
+  await gateway.waitFor(/LISTENER[\s\S]*\n\n/, { timeoutMs: 60_000 })
   return gateway
 }
 

@@ -1,4 +1,4 @@
-import { launch, type Launched, type PostgresServer, runOrThrow } from '@proxy/test-servers'
+import { type HttpBackend, httpBackend, launch, type Launched, type PostgresServer, runOrThrow } from '@proxy/test-servers'
 import { expect } from 'vitest'
 
 export interface LoadOptions {
@@ -20,7 +20,7 @@ export class Load {
     const wrk = ['-t1', `-d${seconds}s`, '--timeout', '20s']
     this.#keeping = launch('wrk', [...wrk, '-c8', url])
     this.#opening = launch('wrk', [...wrk, '-c2', '-H', 'Connection: close', url])
-    const flags = ['-n', '-c2', '-T', `${seconds}`, ...(reconnect ? ['-C'] : [])]
+    const flags = ['-n', '-c2', '-R50', '-T', `${seconds}`, ...(reconnect ? ['-C'] : [])]
     this.#pgbench = launch('pgbench', [...flags, postgresUrl])
   }
 
@@ -39,7 +39,15 @@ export class Load {
   }
 }
 
-/** Tables of pgbench; settles with the money in them, which every whole transaction leaves balanced. */
+/** Answers after some milliseconds: it is the number of requests under way that counts, not the rate of a busy loop. */
+export function unhurriedBackend(name: string): Promise<HttpBackend> {
+  return httpBackend((request, response) => {
+    request.resume()
+    setTimeout(() => response.end(name), 5)
+  })
+}
+
+/** Tables of pgbench. */
 export async function prepareBench(server: PostgresServer, database: string): Promise<void> {
   await runOrThrow('pgbench', ['-i', '-q', '-s', '1', server.url(database)])
 }

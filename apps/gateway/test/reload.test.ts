@@ -12,7 +12,7 @@ import {
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { directoryOf, startGateway, statsOf } from './gateway-process.ts'
-import { balances, Load, prepareBench } from './load.ts'
+import { balances, Load, prepareBench, unhurriedBackend } from './load.ts'
 
 describe.each([1, 2])('SIGHUP with %i workers', (workers) => {
   let gateway: Launched
@@ -55,8 +55,8 @@ describe.each([1, 2])('SIGHUP with %i workers', (workers) => {
     (await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } })).text()
 
   beforeAll(async () => {
-    first = await httpBackend('first')
-    second = await httpBackend('second')
+    first = await unhurriedBackend('first')
+    second = await unhurriedBackend('second')
     server = await postgresServer({ databases: ['alpha'] })
     ports = { http: await findFreePort(), postgres: await findFreePort(), admin: await findFreePort() }
     directory = directoryOf({})
