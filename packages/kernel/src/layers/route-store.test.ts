@@ -52,3 +52,12 @@ it('drops what has expired when it is asked for', () => {
   expect(store.get('s', 10)).toBeUndefined()
   expect(store.size).toBe(0)
 })
+
+it('keeps what was stored anew under another key and backend when the old ones are forgotten', () => {
+  const store = new RouteStore(5)
+  store.set(route('s', 'old', 'old'))
+  store.set(route('s', 'new', 'new'))
+  store.forgetKey('old')
+  store.forgetBackend('old')
+  expect(store.get('s', 0)).toMatchObject({ key: 'new' })
+})
