@@ -24,7 +24,6 @@ async function serverNameOf({ client, tlsMode }: Session): Promise<string | unde
 async function extractKey({ client }: Session, extract: Extract): Promise<Extracted> {
   let found: Extracted | undefined
   await client.peek((bytes) => {
-    if (bytes.length === 0) return 0
     found = tryExtract(extract, bytes, client.tls)
     return found === undefined ? 0 : 1
   })

@@ -1,4 +1,5 @@
 import {
+  type Framer,
   GatewayError,
   type Protocol,
   protocolByName,
@@ -11,6 +12,7 @@ import { refusal } from './refusals.ts'
 import { routeKey } from './route-key.ts'
 
 const tlsRecordHandshake = 22
+const firstByte: Framer = () => 1
 
 /**
  * Routes a protocol that has no package of its own: by a fixed `key` for each listener, by a key that `extract` finds in
@@ -78,7 +80,7 @@ async function serve(session: Session, facts: ProtocolFacts, options: TcpOptions
 
 /** Without a protocol's own way to ask for TLS, its first byte tells whether a client has begun it. */
 async function secureIfBegun({ client, tlsRequired }: Session, { speaksFirst }: ProtocolFacts): Promise<void> {
-  const opening = speaksFirst === 'client' ? await client.peek((bytes) => (bytes.length === 0 ? 0 : 1)) : undefined
+  const opening = speaksFirst === 'client' ? await client.peek(firstByte) : undefined
   if (opening?.[0] === tlsRecordHandshake) await client.secure()
   else if (tlsRequired) throw new GatewayError('PROXY_TLS_REQUIRED')
 }

@@ -57,8 +57,10 @@ describeNeeding(['openssl'], 'what client and listener agree on', () => {
     })
 
     it('may not be TLS 1.1', async () => {
-      const { address } = await setting(tls({ certificates: [leaf] }))
-      const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
+      // OpenSSL's security level would refuse it too.
+      const ciphers = 'DEFAULT@SECLEVEL=0'
+      const { address } = await setting(tls({ certificates: [leaf], ciphers }))
+      const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers } as const
       await expect(join(address, { ...client(), ...old })).rejects.toMatchObject({
         code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
       })

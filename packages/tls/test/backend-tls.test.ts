@@ -16,20 +16,35 @@ describeNeeding(['openssl'], 'backendTls', () => {
     leaf = ca.current.server({ name: 'backend', altNames: ['db.test', '127.0.0.1'] })
   })
 
-  /** A TLS server; `accepted` gives its side of the next connection. */
-  async function serve(options: TlsOptions = leaf): Promise<{ port: number; accepted: () => Promise<TLSSocket> }> {
-    const server = createServer(options, (socket) =>
-      socket
-        .on('error', () => undefined)
-        .resume()
-        .write('x'),
-    )
+  interface Served {
+    readonly port: number
+    /** Its side of every connection so far. */
+    readonly connections: readonly TLSSocket[]
+    /** Its side of the next connection. */
+    accepted(): Promise<TLSSocket>
+  }
+
+  /** A TLS server that says one byte. */
+  async function serve(options: TlsOptions = leaf): Promise<Served> {
+    const connections: TLSSocket[] = []
+    const server = createServer(options, (socket) => {
+      connections.push(socket)
+      socket.on('error', () => undefined).resume()
+      socket.write('x')
+    })
     server.on('tlsClientError', () => undefined)
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void server.close())
     const accepted = async (): Promise<TLSSocket> => ((await once(server, 'secureConnection')) as [TLSSocket])[0]
-    return { port: (server.address() as AddressInfo).port, accepted }
+    return { port: (server.address() as AddressInfo).port, connections, accepted }
   }
+
+  /** The byte that the server sends comes behind its tickets. */
+  const heard = (link: Link): Promise<void> =>
+    new Promise((resolve) => {
+      link.attach({ onData: () => resolve(), onDrain() {}, onEnd() {}, onClose() {} })
+      link.resume()
+    })
 
   async function dial(port: number): Promise<Link> {
     const signal = AbortSignal.timeout(10_000)
@@ -109,17 +124,23 @@ describeNeeding(['openssl'], 'backendTls', () => {
     const reused = async (tls: BackendTls, host = 'db.test'): Promise<boolean> => {
       const server = accepted()
       const { link } = await secure(port, tls, { provider, host })
-      // The byte that the server sends comes behind its tickets.
-      await new Promise<void>((resolve) => {
-        link.attach({ onData: () => resolve(), onDrain() {}, onEnd() {}, onClose() {} })
-        link.resume()
-      })
+      await heard(link)
       return (await server).isSessionReused()
     }
     expect(await reused(options)).toBe(false)
     expect(await reused(options)).toBe(true)
     expect(await reused({ ...options })).toBe(false)
     expect(await reused(options, '127.0.0.1')).toBe(false)
+  })
+
+  it('gives a session to one of two connections that begin together', async () => {
+    const { port, connections } = await serve()
+    const provider = backendTls()
+    const options: BackendTls = { mode: 'implicit', ca: ca.current.cert }
+    const join = async (): Promise<void> => heard((await secure(port, options, { provider })).link)
+    await join()
+    await Promise.all([join(), join()])
+    expect(connections.slice(1).filter((socket) => socket.isSessionReused())).toHaveLength(1)
   })
 
   it('verifies in spite of a session that was begun without verification', async () => {

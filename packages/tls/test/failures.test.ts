@@ -5,7 +5,9 @@ import { connect as connectTls } from 'node:tls'
 import { describeNeeding, type Leaf, tcpBackend } from '@proxy/test-servers'
 import type { Address, SessionEndEvent } from '@proxy/kernel'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { IdentityTable } from '../src/identity-table.ts'
 import { tls } from '../src/index.ts'
+import { accept } from '../src/server-end.ts'
 import { authority, join, reporter, type Setting, setting } from './setting.ts'
 
 const hello = readFileSync(new URL('../src/__fixtures__/openssl.bin', import.meta.url))
@@ -126,6 +128,20 @@ describeNeeding(['openssl'], 'handshakes that fail', () => {
       socket.renegotiate({}, () => undefined)
       expect(await end).toMatchObject({ reason: expect.stringMatching(/^client/) })
     })
+  })
+
+  it('a connection whose server name is not the one it was judged by is refused', async () => {
+    const identity = new IdentityTable({ certificates: [leaf] }, new Map()).select(undefined)!
+    const judged = Promise.withResolvers<unknown>()
+    const server = await tcpBackend((socket) => {
+      const request = { unread: Buffer.alloc(0), alpn: [], signal: AbortSignal.timeout(5_000) }
+      accept(socket, { serverName: 'other.test', alpn: [] }, identity, request).then(judged.resolve, judged.reject)
+    })
+    onTestFinished(() => server.close())
+    const options = { ca: ca.current.cert, servername: 'alpha.example.com' }
+    const client = connectTls({ host: server.host, port: server.port, ...options })
+    client.on('error', () => undefined)
+    await expect(judged.promise).rejects.toMatchObject({ code: 'PROXY_TLS_HANDSHAKE' })
   })
 
   it('many at once leave nothing behind', async () => {

@@ -137,10 +137,21 @@ describeNeeding(['openssl'], 'reload', () => {
     await expect(join(address, { ...client(), cert: alice.cert, key: alice.key, session })).rejects.toThrow()
   })
 
-  it('stops watching when the listener closes', async () => {
-    const { gateway, hooks } = await setting(tls({ certificates: [files], reloadIntervalMs: 5 }))
+  it('is silent when nothing changed', async () => {
+    const listener = tls({ certificates: [files] })
+    const { hooks } = await setting(listener)
     const events: unknown[] = []
     hooks.on('tls:reload', (event) => events.push(event))
+    await listener.reload()
+    install(renewed)
+    await listener.reload()
+    await listener.reload()
+    expect(events).toEqual([{ certificates: 1, changed: 1 }])
+  })
+
+  it('stops watching when the listener closes', async () => {
+    const closed = tls({ certificates: [files], reloadIntervalMs: 5 })
+    const { gateway } = await setting(closed)
     await gateway.close()
     install(renewed)
     const witness = new Hooks()
@@ -150,6 +161,9 @@ describeNeeding(['openssl'], 'reload', () => {
     install(stable)
     await seen
     dispose()
-    expect(events).toEqual([])
+    const again = await setting(closed)
+    const reloaded = next(again.hooks, 'tls:reload')
+    expect((await join(again.address, { ...client(), rejectUnauthorized: false })).serverCertificate).toBe('old')
+    expect(await reloaded).toEqual({ certificates: 1, changed: 1 })
   })
 })

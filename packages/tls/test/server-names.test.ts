@@ -63,6 +63,14 @@ describeNeeding(['openssl', 'curl'], 'certificates by server name', () => {
     expect(await shown('beta.example.test')).toBe('fallback')
   })
 
+  it('prefers the first of two certificates that have a name', async () => {
+    const [, , exact] = certificates
+    const second = ca.current.server({ name: 'second', altNames: ['alpha.example.test'] })
+    const { address } = await setting(tls({ certificates: [exact, second] }))
+    const client = await join(address, { servername: 'alpha.example.test', ca: ca.current.cert })
+    expect(client.serverCertificate).toBe('exact')
+  })
+
   describe('with unknown names refused', () => {
     it.each([{ servername: 'other.test' }, {}])('%o is sent the alert unrecognized_name', async (options) => {
       const { address, ended } = await setting(tls({ certificates, unknownNames: 'refuse' }))
