@@ -9,6 +9,9 @@ export interface Check<Subject> {
 /** Checks that do not apply, by name, each with the reason; the reason is shown in the name of the skipped test. */
 export type Skips = Readonly<Record<string, string>>
 
+// Some checks play hundreds of sessions, and machines are busy.
+const timeoutMs = 120_000
+
 /** Registers a vitest suite with one test a check. */
 export function register<Subject>(
   title: string,
@@ -23,15 +26,8 @@ export function register<Subject>(
   describe(title, () => {
     for (const check of checks) {
       const reason = skip[check.name]
-      if (reason === undefined) test(check.name, () => check.run(subject))
+      if (reason === undefined) test(check.name, { timeout: timeoutMs }, () => check.run(subject))
       else test.skip(`${check.name} (skipped: ${reason})`, () => undefined)
     }
   })
-}
-
-/** The check of that name; for tests of a kit itself. */
-export function find<Subject>(checks: readonly Check<Subject>[], name: string): Check<Subject> {
-  const check = checks.find((candidate) => candidate.name === name)
-  if (check === undefined) throw new Error(`no check is called "${name}"`)
-  return check
 }

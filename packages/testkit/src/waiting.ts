@@ -14,10 +14,10 @@ export async function settle(turns = 24): Promise<void> {
 }
 
 /** Real time that a wait may take. */
-export const patience: { ms: number } = { ms: 4_000 }
+export const patience: { ms: number } = { ms: 8_000 }
 const eagerTurns = 200
 
-/** Settles as soon as `condition` holds; throws, saying `what` was waited for, when it does not within four seconds. */
+/** Settles as soon as `condition` holds; throws, saying `what` was waited for, when it does not within eight seconds. */
 export async function until(condition: () => boolean, what: string | (() => string)): Promise<void> {
   const deadline = performance.now() + patience.ms
   for (let turns = 0; !condition(); turns++) {
@@ -29,7 +29,7 @@ export async function until(condition: () => boolean, what: string | (() => stri
   }
 }
 
-/** The promise's value, or an error that says `what` was waited for when it does not settle within four seconds. */
+/** The promise's value, or an error that says `what` was waited for when it does not settle within eight seconds. */
 export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   let settled = false
   const mark = (): void => void (settled = true)

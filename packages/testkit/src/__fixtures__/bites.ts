@@ -15,10 +15,10 @@ export interface Mutant<Subject> {
 export function bites<Subject>(checks: readonly Check<Subject>[], mutants: readonly Mutant<Subject>[]): void {
   // Most faults show as something that never comes.
   beforeAll(() => {
-    patience.ms = 250
+    patience.ms = 600
   })
   afterAll(() => {
-    patience.ms = 4_000
+    patience.ms = 8_000
   })
   for (const check of checks) {
     describe(check.name, () => {

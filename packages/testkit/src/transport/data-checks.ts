@@ -100,9 +100,9 @@ export const dataChecks: readonly Check<TransportSubject>[] = [
         far.onBytes = () => far.pause()
         const bytes = pattern(400_000)
         void send(near, bytes).then(() => near.link.end())
-        while (far.received.length < bytes.length) {
+        while (far.receivedBytes < bytes.length) {
           const before = far.events.length
-          await until(() => far.events.length > before || far.received.length === bytes.length, 'more bytes')
+          await until(() => far.events.length > before || far.receivedBytes === bytes.length, 'more bytes')
           await settle(4)
           far.resume()
         }

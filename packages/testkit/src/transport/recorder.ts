@@ -9,6 +9,7 @@ export class Recorder implements LinkHandler {
   readonly violations: string[] = []
   error: Error | undefined = undefined
   onBytes: ((bytes: Buffer) => void) | undefined = undefined
+  receivedBytes = 0
   #received: Buffer[] = []
   #awaitsDrain = false
   #paused = false
@@ -55,8 +56,8 @@ export class Recorder implements LinkHandler {
 
   async receives(length: number): Promise<Buffer> {
     await until(
-      () => this.received.length >= length,
-      () => `${length} bytes; ${this.received.length} came`,
+      () => this.receivedBytes >= length,
+      () => `${length} bytes; ${this.receivedBytes} came`,
     )
     return this.received
   }
@@ -83,6 +84,7 @@ export class Recorder implements LinkHandler {
     if (this.ended) this.violations.push('onData after onEnd')
     if (bytes.length === 0) this.violations.push('onData without bytes')
     this.#received.push(Buffer.from(bytes))
+    this.receivedBytes += bytes.length
     this.onBytes?.(bytes)
   }
 
