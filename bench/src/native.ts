@@ -46,7 +46,7 @@ export class Native {
   async measure(program: Program, options: LoadOptions): Promise<Report> {
     const client = this.start(program, { ...options })
     try {
-      const report = parseReport(await client.line((options.warmup + options.seconds + 15) * 1000))
+      const report = parseReport(await client.line((options.warmup + options.seconds * 4 + 15) * 1000))
       return checkedReport(report)
     } finally {
       client.kill()

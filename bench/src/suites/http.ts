@@ -1,24 +1,12 @@
-import type { Bench } from '../bench.ts'
 import { idleMemory } from '../idle.ts'
-import { latencySample, type Report, sampleOf } from '../native.ts'
-import type { Running } from '../subject.ts'
+import { measureLoad } from '../load.ts'
+import { latencySample, sampleOf } from '../native.ts'
 import { direct } from '../subjects/direct.ts'
 import { gateway } from '../subjects/gateway.ts'
 import { haproxy } from '../subjects/haproxy.ts'
 import { nginx } from '../subjects/nginx.ts'
 import { npmPeer } from '../subjects/node.ts'
-import type { Span, Suite, Workload } from '../suite.ts'
-
-const load = (bench: Bench, request: string, connections: number, target: Running, span: Span): Promise<Report> =>
-  bench.native.measure('http-client', {
-    mode: 'load',
-    request,
-    port: target.address.port,
-    connections,
-    warmup: span.warmup,
-    seconds: span.seconds,
-    watch: bench.watched(target),
-  })
+import type { Suite, Workload } from '../suite.ts'
 
 const requests = (id: string, name: string, thorough = false): Workload => ({
   id,
@@ -26,7 +14,7 @@ const requests = (id: string, name: string, thorough = false): Workload => ({
   name: `${name}, 64 connections`,
   unit: 'req/s',
   run: async (bench, target, span) => {
-    const report = await load(bench, id, 64, target, span)
+    const report = await measureLoad(bench, 'http-client', { mode: 'load', connections: 64, request: id }, target, span)
     return sampleOf(report, report.requests, target.pid !== undefined)
   },
 })
@@ -37,7 +25,10 @@ const latency: Workload = {
   thorough: true,
   name: 'GET 13 B, 1 client, median (less is better)',
   unit: 'us',
-  run: async (bench, target, span) => latencySample(await load(bench, 'get', 1, target, span)),
+  run: async (bench, target, span) =>
+    latencySample(
+      await measureLoad(bench, 'http-client', { mode: 'load', connections: 1, request: 'get' }, target, span),
+    ),
 }
 
 const idle: Workload = {

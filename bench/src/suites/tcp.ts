@@ -1,41 +1,23 @@
-import type { Bench } from '../bench.ts'
 import { idleMemory } from '../idle.ts'
-import { latencySample, type Report, sampleOf } from '../native.ts'
+import { measureLoad } from '../load.ts'
+import { latencySample, sampleOf } from '../native.ts'
 import type { Sample } from '../row.ts'
-import type { Running } from '../subject.ts'
 import { direct } from '../subjects/direct.ts'
 import { gateway } from '../subjects/gateway.ts'
 import { haproxy } from '../subjects/haproxy.ts'
 import { nginx } from '../subjects/nginx.ts'
 import { nodePipe } from '../subjects/node.ts'
-import type { Span, Suite, Workload } from '../suite.ts'
+import type { Suite, Workload } from '../suite.ts'
 
-type Mode = 'rr' | 'bulk' | 'rate'
-
-const load = (
-  bench: Bench,
-  mode: Mode,
-  connections: number,
-  size: number,
-  target: Running,
-  span: Span,
-): Promise<Report> =>
-  bench.native.measure('tcp-client', {
-    mode,
-    port: target.address.port,
-    connections,
-    size,
-    warmup: span.warmup,
-    seconds: span.seconds,
-    watch: bench.watched(target),
-  })
+/** What a connection sends first, with the line that it is routed by. */
+const message = 64
 
 const exchange = (size: number, id: string, name: string): Workload => ({
   id,
   name: `${name}, 50 connections`,
   unit: 'req/s',
   run: async (bench, target, span): Promise<Sample> => {
-    const report = await load(bench, 'rr', 50, size, target, span)
+    const report = await measureLoad(bench, 'tcp-client', { mode: 'rr', connections: 50, size }, target, span)
     return sampleOf(report, report.requests, target.pid !== undefined)
   },
 })
@@ -45,7 +27,7 @@ const bulk: Workload = {
   name: 'bulk, 8 connections, one way',
   unit: 'B/s',
   run: async (bench, target, span) => {
-    const report = await load(bench, 'bulk', 8, 64, target, span)
+    const report = await measureLoad(bench, 'tcp-client', { mode: 'bulk', connections: 8 }, target, span)
     return sampleOf(report, report.bytes, target.pid !== undefined)
   },
 }
@@ -55,7 +37,13 @@ const rate: Workload = {
   name: 'connections: connect, first packet, answer, close',
   unit: 'conn/s',
   run: async (bench, target, span) => {
-    const report = await load(bench, 'rate', 50, 64, target, span)
+    const report = await measureLoad(
+      bench,
+      'tcp-client',
+      { mode: 'rate', connections: 50, size: message },
+      target,
+      span,
+    )
     return sampleOf(report, report.requests, target.pid !== undefined)
   },
 }
@@ -65,7 +53,8 @@ const latency = (mode: 'rr' | 'rate', id: string, name: string): Workload => ({
   id,
   name: `${name}, 1 client, median (less is better)`,
   unit: 'us',
-  run: async (bench, target, span) => latencySample(await load(bench, mode, 1, 64, target, span)),
+  run: async (bench, target, span) =>
+    latencySample(await measureLoad(bench, 'tcp-client', { mode, connections: 1, size: message }, target, span)),
 })
 
 const idle: Workload = {
@@ -82,7 +71,7 @@ export const tcpSuite: Suite = {
   reference: 'haproxy',
   subjects: [gateway('tcp'), haproxy('tcp'), nginx('tcp'), nodePipe, direct],
   workloads: [
-    exchange(64, 'rr-64', 'request/response 64 B'),
+    exchange(message, 'rr-64', 'request/response 64 B'),
     exchange(1024, 'rr-1k', 'request/response 1 KiB'),
     bulk,
     rate,
