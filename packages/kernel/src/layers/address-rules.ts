@@ -1,5 +1,5 @@
 import { type Cidr, parseCidr } from '../cidr.ts'
-import { unmapped } from '../ip.ts'
+import { formatIp, parseIp, unmapped } from '../ip.ts'
 
 const ranges = (list: string): readonly Cidr[] => list.trim().split(/\s+/).map(parseCidr)
 
@@ -36,32 +36,42 @@ const CARRIERS: readonly Carrier[] = [
   { range: parseCidr('2001::/32'), at: 12, inverted: true },
 ]
 
-/** Cloud metadata, whichever form the address takes. */
-export function isMetadata(address: Uint8Array): boolean {
-  return forms(address).some((form) => matches(METADATA, form))
+/** What there is to know of an address before any rule is asked. */
+export interface Classified {
+  readonly address: Uint8Array
+  /** The canonical literal to dial; plain IPv4 where the address was only mapped. */
+  readonly text: string
+  /** Cloud metadata, whichever form the address takes. */
+  readonly metadata: boolean
+  /** Of the address itself and every IPv4 address inside it, those that lie in a special range. */
+  readonly special: readonly Uint8Array[]
 }
 
-/**
- * True when the address, or an IPv4 address inside it, lies in a special range that `allowed` does not except. Works on
- * bytes: no spelling of an address gets around it.
- */
-export function isForbidden(address: Uint8Array, allowed: (form: Uint8Array) => boolean): boolean {
-  return forms(address).some((form) => matches(SPECIAL, form) && !allowed(form))
+/** Works on bytes: no spelling of an address gets around it. Undefined for anything but an IP literal. */
+export function classify(literal: string): Classified | undefined {
+  const bytes = parseIp(literal)
+  if (bytes === undefined) return undefined
+  const address = unmapped(bytes)
+  const forms = formsOf(address)
+  return {
+    address,
+    text: formatIp(address),
+    metadata: forms.some((form) => matches(METADATA, form)),
+    special: forms.filter((form) => matches(SPECIAL, form)),
+  }
 }
 
 function matches(list: readonly Cidr[], address: Uint8Array): boolean {
   return list.some((range) => range.contains(address))
 }
 
-/** The address itself and every IPv4 address that it carries. */
-function forms(address: Uint8Array): readonly Uint8Array[] {
-  const plain = unmapped(address)
-  if (plain.length === 4) return [plain]
-  const carriers = CARRIERS.filter(({ range }) => range.contains(plain))
-  // ISATAP (RFC 5214) hides its IPv4 address in the interface identifier, under any prefix.
-  const isatap = (plain[8] === 0 || plain[8] === 2) && plain[9] === 0 && plain[10] === 0x5e && plain[11] === 0xfe
-  const inner = carriers.map(({ at, inverted }) =>
-    plain.slice(at, at + 4).map((byte) => (inverted ? byte ^ 0xff : byte)),
+function formsOf(address: Uint8Array): readonly Uint8Array[] {
+  if (address.length === 4) return [address]
+  const inner = CARRIERS.filter(({ range }) => range.contains(address)).map(({ at, inverted }) =>
+    address.slice(at, at + 4).map((byte) => (inverted ? byte ^ 0xff : byte)),
   )
-  return isatap ? [plain, ...inner, plain.slice(12)] : [plain, ...inner]
+  // ISATAP (RFC 5214) hides its IPv4 address in the interface identifier, under any prefix.
+  const isatap =
+    (address[8] === 0 || address[8] === 2) && address[9] === 0 && address[10] === 0x5e && address[11] === 0xfe
+  return isatap ? [address, ...inner, address.slice(12)] : [address, ...inner]
 }

@@ -130,13 +130,20 @@ describe('an answer is reused', () => {
     expect(next).toHaveBeenCalledTimes(asks.length)
   })
 
-  it('never for a key that was made to look like another request', () => {
+  it('never for a request that was made to look like another', () => {
     const { ask, next } = cached(() => backend('a:1'))
-    void ask('x', { attributes: { user: 'ann' } })
-    void ask('web\0http\0x')
-    void ask('["web","http","x",null,null,{"user":"ann"}]')
-    void ask('x","http","x')
-    expect(next).toHaveBeenCalledTimes(4)
+    const asks: [string, Partial<RouteRequest>][] = [
+      ['x', { attributes: { user: 'ann' } }],
+      ['x4:user3:ann', {}],
+      ['x', { attributes: { user: 'ann4:role3:dba' } }],
+      ['x', { attributes: { user: 'ann', role: 'dba' } }],
+      ['x', { tls: tls('ann') }],
+      ['x', { tls: { ...tls('ann'), serverName: undefined } }],
+      ['x\0-', {}],
+      ['x\u00003:ann-', {}],
+    ]
+    for (const [key, more] of asks) void ask(key, more)
+    expect(next).toHaveBeenCalledTimes(asks.length)
   })
 
   it('by what the caller says it depends on', () => {

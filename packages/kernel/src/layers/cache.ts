@@ -163,15 +163,16 @@ function isLasting(error: unknown): boolean {
   return error.code === 'PROXY_RESOLVE_NOT_FOUND' || error.code === 'PROXY_RESOLVE_FORBIDDEN'
 }
 
-/** The first character keeps the short form apart from the long one, whatever the key holds. */
+/** Lengths stand before what clients may choose, so that no choice of theirs looks like another request. */
 function slotOf({ listener, protocol, key, tls, attributes }: RouteRequest): string {
-  if (tls === undefined && isEmpty(attributes)) return `=${listener}\0${protocol}\0${key}`
-  return JSON.stringify([listener, protocol, key, tls?.serverName, tls?.certificate?.fingerprint256, attributes])
+  let slot = `${listener}\0${protocol}\0${field(key)}`
+  if (tls !== undefined) slot += `\0${field(tls.serverName)}${field(tls.certificate?.fingerprint256)}`
+  for (const name in attributes) slot += field(name) + field(attributes[name])
+  return slot
 }
 
-function isEmpty(attributes: RouteRequest['attributes']): boolean {
-  for (const _ in attributes) return false
-  return true
+function field(text: string | undefined): string {
+  return text === undefined ? '-' : `${text.length}:${text}`
 }
 
 function checked(name: string, value: number, least: number): number {

@@ -1,8 +1,9 @@
 import { invalid } from '../address.ts'
 import { type Cidr, parseCidr } from '../cidr.ts'
 import type { GuardOptions } from '../contracts.ts'
-import { isForbidden, isMetadata } from './address-rules.ts'
+import { type Classified, classify } from './address-rules.ts'
 
+const MAX_KNOWN = 10_000
 const PORTS = /^([1-9]\d{0,4})(?:-([1-9]\d{0,4}))?$/
 
 interface Exception {
@@ -15,6 +16,7 @@ interface Exception {
 export class GuardRules {
   readonly #exceptions: readonly Exception[]
   readonly #ports: ReadonlySet<number> | undefined
+  readonly #known = new Map<string, Classified>()
 
   constructor(options: GuardOptions) {
     this.#exceptions = (options.allow ?? []).map(parseException)
@@ -25,8 +27,19 @@ export class GuardRules {
     return this.#ports === undefined || this.#ports.has(port)
   }
 
-  allows(address: Uint8Array, port: number): boolean {
-    return !isMetadata(address) && !isForbidden(address, (form) => this.#excepts(form, port))
+  /** Remembers addresses: the same few are dialled over and over. */
+  classify(literal: string): Classified | undefined {
+    const known = this.#known.get(literal)
+    if (known !== undefined) return known
+    const classified = classify(literal)
+    if (classified === undefined) return undefined
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear()
+    this.#known.set(literal, classified)
+    return classified
+  }
+
+  allows({ metadata, special }: Classified, port: number): boolean {
+    return !metadata && special.every((form) => this.#excepts(form, port))
   }
 
   #excepts(form: Uint8Array, port: number): boolean {

@@ -1,7 +1,7 @@
 import { invalid } from '../address.ts'
 import type { Dial, Dialled, DialRequest, GuardOptions, Layer, LayerContext } from '../contracts.ts'
-import { GatewayError } from '../errors.ts'
-import { formatIp, parseIp, unmapped } from '../ip.ts'
+import { type ErrorCode, GatewayError } from '../errors.ts'
+import type { Classified } from './address-rules.ts'
 import { Dns, type Lookup } from './dns.ts'
 import { GuardRules } from './guard-rules.ts'
 import { type InterfaceList, LocalAddresses } from './local-addresses.ts'
@@ -63,27 +63,22 @@ class GuardedDial {
     if (port === undefined) {
       throw new GatewayError('PROXY_RESOLVE_INTERNAL', { cause: new Error(`${host} comes without a port`) })
     }
+    const literal = this.#rules.classify(host)
+    if (literal !== undefined) return this.#next({ ...request, address: this.#checked(literal, port, host) }, signal)
     const deadline = this.#context.clock.now() + request.connectTimeoutMs
-    const literal = parseIp(host)
-    if (literal !== undefined) {
-      return this.#next({ ...request, address: this.#checked(host, literal, port, request) }, signal)
-    }
     const found = await this.#lookUp(host, request.connectTimeoutMs, signal)
-    const addresses = found.map((text) => this.#checked(text, parseIp(text), port, request))
+    const addresses = found.map((text) => this.#checked(this.#rules.classify(text), port, host))
     return this.#dialAny(addresses.slice(0, MOST_ADDRESSES), deadline, request, signal)
   }
 
   /** The address as text once it has passed; throws otherwise. */
-  #checked(text: string, address: Uint8Array | undefined, port: number, { endpoint }: DialRequest): string {
-    const cause = (): Error => new Error(`${text} port ${port}, for ${endpoint.host}`)
-    if (address === undefined || !this.#rules.allowsPort(port)) {
-      throw new GatewayError('PROXY_DIAL_FORBIDDEN', { cause: cause() })
+  #checked(found: Classified | undefined, port: number, host: string): string {
+    if (found === undefined || !this.#rules.allowsPort(port)) throw refusal('PROXY_DIAL_FORBIDDEN', found, port, host)
+    if (this.#local.leadsBack(found.address, port, this.#context.listening())) {
+      throw refusal('PROXY_DIAL_LOOP', found, port, host)
     }
-    if (this.#local.leadsBack(address, port, this.#context.listening())) {
-      throw new GatewayError('PROXY_DIAL_LOOP', { cause: cause() })
-    }
-    if (!this.#rules.allows(address, port)) throw new GatewayError('PROXY_DIAL_FORBIDDEN', { cause: cause() })
-    return formatIp(unmapped(address))
+    if (!this.#rules.allows(found, port)) throw refusal('PROXY_DIAL_FORBIDDEN', found, port, host)
+    return found.text
   }
 
   async #lookUp(host: string, timeoutMs: number, signal: AbortSignal): Promise<readonly string[]> {
@@ -118,4 +113,8 @@ class GuardedDial {
     }
     throw failure ?? new GatewayError('PROXY_DIAL_TIMEOUT')
   }
+}
+
+function refusal(code: ErrorCode, found: Classified | undefined, port: number, host: string): GatewayError {
+  return new GatewayError(code, { cause: new Error(`${found?.text ?? 'no IP address'} port ${port}, for ${host}`) })
 }

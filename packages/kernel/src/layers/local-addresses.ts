@@ -21,10 +21,9 @@ export class LocalAddresses {
     this.#list = list
   }
 
-  /** `listening` are the gateway's bound addresses; a wildcard among them stands for every local address. */
+  /** `target` is no mapped address. `listening` are the gateway's bound addresses; a wildcard among them stands for every local address. */
   leadsBack(target: Uint8Array, port: number, listening: readonly Address[]): boolean {
-    const address = unmapped(target)
-    return listening.some((bound) => bound.port === port && this.#reaches(address, bound.host))
+    return listening.some((bound) => bound.port === port && this.#reaches(target, bound.host))
   }
 
   #reaches(target: Uint8Array, host: string): boolean {
