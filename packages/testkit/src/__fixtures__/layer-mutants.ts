@@ -128,7 +128,7 @@ export const losesLateConnections: () => Layer = dialling(
     Promise.race([
       next(request, signal),
       new Promise<Dialled>((_resolve, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason))
+        signal.addEventListener('abort', () => reject(signal.reason as Error))
       }),
     ]),
 )

@@ -41,7 +41,7 @@ export const alwaysIdle = (): Relay =>
     }),
   )
 
-export const withoutGoodbye = (): Relay => tampered(options(({ options: { goodbye: _, ...rest } }) => rest))
+export const withoutGoodbye = (): Relay => tampered(options((request) => ({ ...request.options, goodbye: undefined })))
 
 export const alwaysQuiet = (): Relay => tampered(options((request) => ({ ...request.options, quiet: () => true })))
 

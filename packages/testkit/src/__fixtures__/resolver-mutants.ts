@@ -73,7 +73,7 @@ export function mixesUp(): Resolver {
   return resolver({
     resolve: async (request) => {
       latest = request
-      await undefined
+      await Promise.resolve()
       return lookUp(latest)
     },
   })
@@ -84,7 +84,7 @@ export function brokenByAbort(): Resolver {
   let broken = false
   return resolver({
     resolve: async (request, signal) => {
-      await undefined
+      await Promise.resolve()
       broken ||= signal.aborted
       if (broken) throw new ResolveError('UNAVAILABLE')
       return lookUp(request)

@@ -166,7 +166,7 @@ export async function failure(call: () => unknown): Promise<unknown> {
 /** Settles as the signal says, as everything at the bottom does. */
 export function pending<T>(signal: AbortSignal, value: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason))
+    signal.addEventListener('abort', () => reject(signal.reason as Error))
     value.then(resolve, reject)
   })
 }

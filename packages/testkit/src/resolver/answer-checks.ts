@@ -24,12 +24,12 @@ const hostileKeys: readonly string[] = [
   'x'.repeat(10_000),
 ]
 
-async function failureFor(resolver: Resolver, key: string): Promise<unknown> {
+async function failureFor(resolver: Resolver, key: string): Promise<Error | undefined> {
   try {
     await resolved(resolver, key)
     return undefined
   } catch (error) {
-    return error
+    return error instanceof Error ? error : new Error(`threw ${typeof error}`)
   }
 }
 
