@@ -7,7 +7,7 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2'
 import { type Backend, GatewayError, type Link, type Session } from '@proxy/kernel'
-import type { Http2Request } from './http2-request.ts'
+import { type Http2Request, toHeaders } from './http2-request.ts'
 import type { HttpProtocol } from './protocol.ts'
 
 /** Streams of one backend connection before another is opened. */
@@ -134,7 +134,11 @@ export class Http2Call {
 
   cancel(): void {
     this.#cancelled = true
-    if (this.#stream?.destroyed === false) this.#stream.close(constants.NGHTTP2_CANCEL)
+    const stream = this.#stream
+    if (stream === undefined || stream.destroyed) return
+    // `close` would end a request that is under way properly first, and what was cut short would look complete.
+    if (stream.writableEnded) stream.close(constants.NGHTTP2_CANCEL)
+    else stream.destroy(new Error('cancelled'))
   }
 
   async #start(): Promise<void> {
@@ -168,13 +172,9 @@ export class Http2Call {
   #sendBody(stream: ClientHttp2Stream): void {
     const request = this.#request
     const source = request.stream
-    let trailers: OutgoingHttpHeaders = {}
     source.on('data', (chunk: Buffer) => {
       request.touch()
       if (!stream.destroyed && !stream.write(chunk)) source.pause()
-    })
-    source.on('trailers', (fields) => {
-      trailers = fieldsOf(fields)
     })
     source.once('end', () => {
       request.sent = true
@@ -184,7 +184,7 @@ export class Http2Call {
       request.touch()
       source.resume()
     })
-    stream.once('wantTrailers', () => stream.sendTrailers(trailers))
+    stream.once('wantTrailers', () => stream.sendTrailers(toHeaders(request.requestTrailers)))
   }
 
   #interim(headers: IncomingHttpHeaders): void {

@@ -23,6 +23,8 @@ export class Http2Request implements Exchange {
   sent: boolean
   readonly stream: ServerHttp2Stream
   readonly headers: IncomingHttpHeaders
+  /** Those behind the request body. */
+  requestTrailers: [string, string][] = []
   readonly #connection: Http2Connection
   readonly #startedAt: number
   readonly #isGrpc: boolean
@@ -59,6 +61,9 @@ export class Http2Request implements Exchange {
     stream.on('error', () => {})
     stream.once('close', () => this.#closed())
     stream.on('drain', () => this.#drained())
+    stream.on('trailers', (trailers) => {
+      this.requestTrailers = forwardedFields(trailers) ?? []
+    })
     const problem = this.#read()
     if (problem !== undefined) return this.refuse(malformed(problem))
     if (this.headers[':method'] === 'CONNECT') return this.refuse(new GatewayError('PROXY_UNSUPPORTED'), 405)
@@ -199,8 +204,7 @@ export class Http2Request implements Exchange {
     upstream.link.write(http1Head(this.headers, this.#fields, this.#host, this.#chunked, tail))
     if (this.#bodiless) return
     this.stream.on('data', (chunk: Buffer) => this.#sendChunk(chunk))
-    this.stream.on('trailers', (trailers) => this.#sendEnd(trailers))
-    this.stream.once('end', () => this.#sendEnd(undefined))
+    this.stream.once('end', () => this.#sendEnd())
   }
 
   onNoUpstream(error: GatewayError): void {
@@ -218,13 +222,13 @@ export class Http2Request implements Exchange {
     if (!ready) this.stream.pause()
   }
 
-  #sendEnd(trailers: IncomingHttpHeaders | undefined): void {
-    if (this.sent || this.#upstream === undefined) return
+  #sendEnd(): void {
+    if (this.#upstream === undefined) return
     this.sent = true
     this.#active = this.#connection.protocol.now
     if (!this.#chunked) return
-    const fields = trailers === undefined ? [] : (forwardedFields(trailers) ?? [])
-    this.#upstream.link.write(`0\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
+    const lines = this.requestTrailers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    this.#upstream.link.write(`0\r\n${lines}\r\n`)
   }
 
   onUpstreamDrain(): void {
@@ -375,9 +379,10 @@ export class Http2Request implements Exchange {
     })
   }
 
+  /** `close` would end the stream properly first, and what was cut short would look complete. */
   #reset(): void {
     this.#release()
-    this.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    this.stream.destroy(new Error('broken off'))
   }
 
   #release(): void {
@@ -420,7 +425,8 @@ function add(headers: Record<string, string | string[]>, name: string, value: st
   else headers[name] = [known, value].flat()
 }
 
-function toHeaders(fields: readonly (readonly [string, string])[]): OutgoingHttpHeaders {
+/** Fields as node:http2 wants them. */
+export function toHeaders(fields: readonly (readonly [string, string])[]): OutgoingHttpHeaders {
   const headers: Record<string, string | string[]> = {}
   for (const [name, value] of fields) add(headers, name, value)
   return headers

@@ -1,5 +1,6 @@
 import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream, constants } from 'node:http2'
 import type { IncomingHttpHeaders } from 'node:http2'
+import type { Duplex } from 'node:stream'
 import type { Link, Session } from '@proxy/kernel'
 import { Http2Backends } from './http2-backend.ts'
 import { Http2Request } from './http2-request.ts'
@@ -30,7 +31,10 @@ export class Http2Side {
   /** Serves a connection to its end. `unread` begins with the client's preface. */
   serve(session: Session, link: Link, unread: Buffer): { served: Served; ended: Promise<void> } {
     const { settings } = this.#protocol
-    const http2 = performServerHandshake(link.socket(unread), {
+    // A TLS socket that was not made by Node's own server goes on saying that it connects, and HTTP/2 would wait for it.
+    const socket: Duplex & { secureConnecting?: boolean } = link.socket(unread)
+    if (socket.secureConnecting === true) socket.secureConnecting = false
+    const http2 = performServerHandshake(socket, {
       maxSessionInvalidFrames: 100,
       maxSessionRejectedStreams: 100,
       maxHeaderListPairs: 128,

@@ -77,7 +77,7 @@ export interface Running {
 export async function gateway(
   backend: number,
   options: HttpOptions = {},
-  more: Partial<GatewayOptions> = {},
+  more: Partial<GatewayOptions> | ((options: HttpOptions) => Partial<GatewayOptions>) = {},
 ): Promise<Running> {
   const made = new Gateway({
     listeners: [{ address: '127.0.0.1:0', protocol: http(options) }],
@@ -86,7 +86,7 @@ export async function gateway(
       return `127.0.0.1:${backend}`
     },
     guard: false,
-    ...more,
+    ...(typeof more === 'function' ? more(options) : more),
   })
   const running = { gateway: made, ends: [], dials: [], errors: [] } as unknown as Omit<Running, 'port' | 'url'>
   made.hooks.on('session:end', (event) => running.ends.push(event))
