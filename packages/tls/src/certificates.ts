@@ -1,15 +1,9 @@
 import { type Disposer, GatewayError, type Hooks } from '@proxy/kernel'
 import { watchFiles } from './file-watch.ts'
+import type { TlsReloadEvent } from './hooks.ts'
 import { IdentityTable } from './identity-table.ts'
 import type { TlsOptions } from './options.ts'
 import { type Files, pathsOf, readFiles, readFilesSync, sameFiles } from './pem.ts'
-
-declare module '@proxy/kernel' {
-  interface HookMap {
-    /** Certificate files changed and are now in use. A bad file is a `gateway:error` of source `tls:reload` instead. */
-    'tls:reload': { readonly certificates: number; readonly changed: number }
-  }
-}
 
 const defaultReloadIntervalMs = 60_000
 
@@ -67,7 +61,11 @@ export class Certificates {
     this.#table = new IdentityTable(this.#options, files, old)
     const { identities } = this.#table
     const changed = identities.filter((identity) => !old.identities.includes(identity)).length
-    for (const hooks of this.#hooks()) hooks.emit('tls:reload', { certificates: identities.length, changed })
+    this.#announce({ certificates: identities.length, changed })
+  }
+
+  #announce(event: TlsReloadEvent): void {
+    for (const hooks of this.#hooks()) hooks.emit('tls:reload', event)
   }
 
   #report(error: unknown): void {

@@ -1,6 +1,7 @@
 export { backendTls } from './backend-tls.ts'
 export { clientHello } from './client-hello.ts'
 export { tlsFromEnv } from './env.ts'
+export type { TlsReloadEvent } from './hooks.ts'
 export { type ReloadableTls, tls } from './listener-tls.ts'
 export { serverNameGuard } from './server-name-guard.ts'
 export type { AcmeCertificate, CertificateOptions, Pem, TlsOptions } from './options.ts'
