@@ -97,6 +97,7 @@ export interface RouteRequest {
   readonly listener: string
   /** Id of the session that asks. */
   readonly session: string
+  /** A resolver that looks at it must say so to a `cache` layer by its `slot`, or stand without one. */
   readonly client: Address
   readonly tls: TlsInfo | undefined
   /** What else the protocol read (user, SNI, application name ...). Never secrets. */
