@@ -48,7 +48,7 @@ describeNeeding(['wrk', 'pgbench'], 'a rolling upgrade', () => {
     const load = async (): Promise<void> => {
       const postgresUrl = server.url('alpha', { port: ports.postgres })
       while (!ended.signal.aborted)
-        await new Load({ httpPort: ports.http, postgresUrl, seconds: 5, reconnect: true }).end()
+        await new Load({ httpPort: ports.http, postgresUrl, seconds: 5, leaving: true }).end()
     }
     await Promise.all([upgrade().finally(() => ended.abort()), load()])
     await gateway.stop()

@@ -116,7 +116,7 @@ describe.each([1, 2])('SIGHUP with %i workers', (workers) => {
       const postgresUrl = server.url('alpha', { port: ports.postgres })
       const accepted = async (): Promise<number> => (await statsOf(ports.admin)).listeners[1]!.accepted
       const before = await accepted()
-      const load = new Load({ httpPort: ports.http, postgresUrl, seconds: 20, reconnect: false })
+      const load = new Load({ httpPort: ports.http, postgresUrl, seconds: 20, leaving: false })
       await vi.waitFor(async () => expect(await accepted()).toBeGreaterThan(before + 2), { timeout: 10_000 })
       for (let i = 0; i < 20; i++) {
         write(i % 2 === 0 ? second.endpoint : first.endpoint)

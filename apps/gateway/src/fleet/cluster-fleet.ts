@@ -3,6 +3,7 @@ import type { DrainOptions } from '@proxy/kernel'
 import type { WorkerSnapshot } from '../admin/snapshot.ts'
 import type { Logger } from '../logging/logger.ts'
 import { Backoff } from './backoff.ts'
+import { Barrier } from './barrier.ts'
 import { messageOf, OpenError } from './failure.ts'
 import type { Fleet } from './fleet.ts'
 import { type Envelope, isEnvelope, type PeerLink } from './peer-link.ts'
@@ -45,6 +46,7 @@ export class ClusterFleet implements Fleet {
   readonly #options: ClusterOptions
   readonly #slots: readonly Slot[]
   #stopping = false
+  #stopped = new Barrier([])
 
   constructor(options: ClusterOptions) {
     this.#options = options
@@ -53,6 +55,7 @@ export class ClusterFleet implements Fleet {
     cluster.schedulingPolicy = cluster.SCHED_NONE
     cluster.setupPrimary({ exec: options.exec, args: [], serialization: 'json' })
     options.peers.answer(topics.opened, (opened, from) => this.#slotOf(from)?.opened?.resolve(opened as Opened))
+    options.peers.answer(topics.stopped, (_message, from) => this.#stopped.arrive(from))
     cluster.on('message', (_worker, message) => void (isEnvelope(message) && this.#deliver(message)))
     cluster.on('exit', (worker, code, signal) => this.#exited(worker, signal ?? code))
   }
@@ -88,6 +91,7 @@ export class ClusterFleet implements Fleet {
 
   async drain(options: DrainOptions): Promise<void> {
     this.#stop()
+    this.#stopped = new Barrier(this.#serving.map(({ number }) => number))
     const timeoutMs = (options.delayMs ?? 0) + (options.deadlineMs ?? 0) + drainGraceMs
     const drained = this.#serving.map((slot) => this.#ask(slot, topics.drain, options, timeoutMs))
     for (const result of await Promise.allSettled(drained)) {
@@ -155,6 +159,7 @@ export class ClusterFleet implements Fleet {
     slot.serving = false
     slot.opened?.resolve({ failure: { message: `a worker ended as it began (${reason})` } })
     this.#options.peers.forget(slot.number)
+    this.#stopped.leave(slot.number)
     if (slot.last !== undefined) this.retired.push(slot.last)
     slot.last = undefined
     if (served && !this.#stopping) this.#startAgain(slot, reason)

@@ -29,4 +29,5 @@ export const topics = {
   rollback: 'reload:rollback',
   settle: 'reload:settle',
   drain: 'worker:drain',
+  stopped: 'worker:stopped',
 } as const

@@ -1,4 +1,4 @@
-import { type Address, type DrainOptions, Gateway, type GatewayOptions } from '@proxy/kernel'
+import { type Address, type DrainOptions, Gateway, type GatewayOptions, nodeTransport } from '@proxy/kernel'
 import { Collector } from '../admin/collector.ts'
 import type { WorkerSnapshot } from '../admin/snapshot.ts'
 import { assemble } from '../config/assemble.ts'
@@ -6,6 +6,7 @@ import type { LoadedConfig } from '../config/load.ts'
 import { accessLog } from '../logging/access-log.ts'
 import type { Logger } from '../logging/logger.ts'
 import { defaultMaxTenants } from '../config/defaults.ts'
+import { GatedTransport } from './gated-transport.ts'
 import type { PeerLink } from './peer-link.ts'
 
 /** A listener as it was bound. */
@@ -27,6 +28,7 @@ export interface UnitContext {
 export class Unit {
   readonly #context: UnitContext
   readonly #collector: Collector
+  readonly #transport: GatedTransport = new GatedTransport(nodeTransport())
   #gateway: Gateway | undefined
   #loaded: LoadedConfig
   #prepared: { readonly loaded: LoadedConfig; readonly options: GatewayOptions } | undefined
@@ -79,7 +81,9 @@ export class Unit {
     this.#previous = undefined
   }
 
-  async drain(options: DrainOptions): Promise<void> {
+  /** `stopped` is awaited when nothing is accepted any longer, before sessions are asked to leave. */
+  async drain(options: DrainOptions, stopped?: () => Promise<void>): Promise<void> {
+    this.#transport.gate = stopped
     await this.#gateway?.drain(options)
   }
 
@@ -99,9 +103,10 @@ export class Unit {
     }
   }
 
-  #build(loaded: LoadedConfig): Promise<GatewayOptions> {
+  async #build(loaded: LoadedConfig): Promise<GatewayOptions> {
     const { peers, ticketKeys, logger } = this.#context
-    return assemble(loaded, { peers, ticketKeys, observers: [this.#collector, accessLog(logger)] })
+    const options = await assemble(loaded, { peers, ticketKeys, observers: [this.#collector, accessLog(logger)] })
+    return { ...options, transport: this.#transport }
   }
 
   get #running(): Gateway {

@@ -28,6 +28,8 @@ function sent(envelope: Envelope): boolean {
   return true
 }
 
+const nothing = (): void => undefined
+
 class Worker {
   readonly #plan: WorkerPlan
   readonly #peers: PeerLink
@@ -45,7 +47,7 @@ class Worker {
     this.#peers.answer(commit, () => this.#unit?.commit())
     this.#peers.answer(rollback, () => this.#unit?.rollback())
     this.#peers.answer(settle, () => this.#unit?.settle())
-    this.#peers.answer(drain, (options) => this.#unit?.drain(options as DrainOptions))
+    this.#peers.answer(drain, (options) => this.#drain(options as DrainOptions))
   }
 
   /** Says what was bound, or why it could not be: an error's fields do not survive the way. */
@@ -58,6 +60,13 @@ class Worker {
     } catch (error) {
       return { failure: failureOf(error) }
     }
+  }
+
+  /** No session is asked to leave before the other workers, too, have stopped accepting. */
+  async #drain(options: DrainOptions): Promise<void> {
+    const others = (): Promise<unknown> => this.#peers.request(primary, topics.stopped, undefined)
+    // One that is silent is not waited for.
+    await this.#unit?.drain(options, () => others().then(nothing, nothing))
   }
 
   #load(generation: number): Promise<LoadedConfig> {
