@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { published, root } from './workspace.ts'
 
 type Run = (cwd: string, command: string, ...args: string[]) => string
@@ -15,7 +15,7 @@ export async function publishRehearsal(scratch: string, run: Run): Promise<void>
   run(clone, 'npm', 'run', '-s', 'setup')
   run(clone, 'npm', 'run', '-s', 'build')
   run(clone, 'npx', 'changeset', 'version')
-  const registry = await startRegistry(join(scratch, 'registry'))
+  const registry = await startRegistry()
   try {
     writeFileSync(
       join(clone, '.npmrc'),
@@ -50,51 +50,18 @@ function installFrom(url: string, cwd: string, run: Run): void {
   run(cwd, 'node', '-e', "import('@proxy/postgres').then(({ postgres }) => postgres())")
 }
 
-async function startRegistry(folder: string): Promise<{ url: string; stop(): Promise<void> }> {
-  mkdirSync(folder)
-  const config = join(folder, 'config.yaml')
-  writeFileSync(
-    config,
-    [
-      `storage: ${join(folder, 'storage')}`,
-      'packages:',
-      "  '@proxy/*': { access: $all, publish: $all, unpublish: $all }",
-      'max_body_size: 50mb',
-      'log: { type: stdout, format: json, level: error }',
-    ].join('\n'),
-  )
-  const port = await freePort()
-  const args = ['--yes', '--prefer-offline', 'verdaccio@6', '--config', config, '--listen', `127.0.0.1:${port}`]
-  const child: ChildProcess = spawn('npx', args, { stdio: ['ignore', 'inherit', 'inherit'], detached: true })
-  const url = `http://127.0.0.1:${port}/`
-  await answering(url)
+async function startRegistry(): Promise<{ url: string; stop(): Promise<void> }> {
+  // A process of its own: the rehearsal itself blocks while npm runs.
+  const child: ChildProcess = spawn(process.execPath, [`${root}tools/throw-away-registry.ts`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [port] = (await once(child.stdout as Readable, 'data')) as [Buffer]
   return {
-    url,
+    url: `http://127.0.0.1:${port.toString().trim()}/`,
     async stop() {
       const exited = once(child, 'exit')
-      // The group: npx is only the registry's parent.
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
+      child.kill()
       await exited
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-async function answering(url: string): Promise<void> {
-  for (let attempt = 1; attempt <= 600; attempt += 1) {
-    const answer = await fetch(`${url}-/ping`).catch(() => undefined)
-    if (answer?.ok) return
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100)
-    })
-  }
-  throw new Error('the registry does not answer')
 }
