@@ -3,6 +3,8 @@ import { describe, test } from 'vitest'
 /** One rule of a contract. `run` rejects, saying what is wrong, when the subject breaks it. */
 export interface Check<Subject> {
   readonly name: string
+  /** Why the rule does not apply to the subject; the test is then skipped, with the reason in its name. */
+  unless?(subject: Subject): string | undefined
   run(subject: Subject): Promise<void>
 }
 
@@ -25,7 +27,7 @@ export function register<Subject>(
   }
   describe(title, () => {
     for (const check of checks) {
-      const reason = skip[check.name]
+      const reason = skip[check.name] ?? check.unless?.(subject)
       if (reason === undefined) test(check.name, { timeout: timeoutMs }, () => check.run(subject))
       else test.skip(`${check.name} (skipped: ${reason})`, () => undefined)
     }

@@ -6,8 +6,7 @@ import { benched, failure, type LayerSubject, never, pending } from './subject.t
 
 const gone = (): Error => new Error('the client has left')
 
-/** Checks of `Layer.resolve`; they have nothing to do where there is none. */
-export const resolveChecks: readonly Check<LayerSubject>[] = [
+const checks: readonly Check<LayerSubject>[] = [
   {
     name: 'a synchronous answer is handed on as it is',
     run: (subject) =>
@@ -102,3 +101,9 @@ export const resolveChecks: readonly Check<LayerSubject>[] = [
       ),
   },
 ]
+
+const unless = (subject: LayerSubject): string | undefined =>
+  subject.layer().resolve === undefined ? 'the layer does not wrap resolve' : undefined
+
+/** Checks of `Layer.resolve`. */
+export const resolveChecks: readonly Check<LayerSubject>[] = checks.map((check) => ({ ...check, unless }))

@@ -32,6 +32,9 @@ function demandSteady(protocol: Protocol, bytes: Buffer): Verdict {
   return decided
 }
 
+const withoutDetect = (subject: ProtocolSubject): string | undefined =>
+  subject.protocol().detect === undefined ? 'the protocol has no detect' : undefined
+
 /** Checks of `detect`. */
 export const detectChecks: readonly Check<ProtocolSubject>[] = [
   {
@@ -49,6 +52,7 @@ export const detectChecks: readonly Check<ProtocolSubject>[] = [
   },
   {
     name: 'detect recognises its own fixtures, and is steady',
+    unless: withoutDetect,
     run: async (subject) => {
       const protocol = subject.protocol()
       if (protocol.detect === undefined) return
@@ -59,6 +63,7 @@ export const detectChecks: readonly Check<ProtocolSubject>[] = [
   },
   {
     name: 'detect never throws: prefixes of other protocols, garbage',
+    unless: withoutDetect,
     run: async (subject) => {
       const protocol = subject.protocol()
       if (protocol.detect === undefined) return

@@ -37,8 +37,7 @@ async function demandClosed(stage: Stage, client: Peer): Promise<void> {
   assert.ok(closed, 'the connection must be closed: plain bytes came where TLS was due')
 }
 
-/** Checks of in-band TLS. Nothing to do for protocols without it. */
-export const secureChecks: readonly Check<ProtocolSubject>[] = [
+const checks: readonly Check<ProtocolSubject>[] = [
   {
     name: 'the route is found inside TLS, and everything after the go-ahead is encrypted',
     run: async (subject) => {
@@ -101,3 +100,9 @@ export const secureChecks: readonly Check<ProtocolSubject>[] = [
     },
   },
 ]
+
+const unless = ({ secure }: ProtocolSubject): string | undefined =>
+  secure === undefined ? 'no in-band TLS is described' : undefined
+
+/** Checks of in-band TLS. */
+export const secureChecks: readonly Check<ProtocolSubject>[] = checks.map((check) => ({ ...check, unless }))

@@ -66,6 +66,7 @@ export const answerChecks: readonly Check<ResolverSubject>[] = [
   },
   {
     name: 'a synchronous resolver answers synchronously',
+    unless: ({ sync }) => (sync === true ? undefined : 'the resolver is not said to be synchronous'),
     run: (subject) =>
       withResolver(subject, async (resolver) => {
         if (subject.sync !== true) return
@@ -77,6 +78,7 @@ export const answerChecks: readonly Check<ResolverSubject>[] = [
   },
   {
     name: 'an unknown key fails with PROXY_RESOLVE_NOT_FOUND, and shows no address',
+    unless: ({ unknown }) => (unknown === undefined ? 'every key is known' : undefined),
     run: (subject) =>
       withResolver(subject, async (resolver) => {
         if (subject.unknown === undefined) return

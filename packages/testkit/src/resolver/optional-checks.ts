@@ -70,6 +70,7 @@ export const optionalChecks: readonly Check<ResolverSubject>[] = [
   },
   {
     name: 'wake makes a backend ready, and its abort ends the wait',
+    unless: ({ asleep }) => (asleep === undefined ? 'no key is asleep' : undefined),
     run: (subject) =>
       withResolver(subject, async (resolver) => {
         if (resolver.wake === undefined || subject.asleep === undefined) return

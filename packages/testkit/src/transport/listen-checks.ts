@@ -73,6 +73,7 @@ export const listenChecks: readonly Check<TransportSubject>[] = [
   },
   {
     name: 'a dial that is not answered rejects with PROXY_DIAL_TIMEOUT',
+    unless: ({ unanswered }) => (unanswered === undefined ? 'no unanswered address is given' : undefined),
     run: (subject) =>
       withTransport(subject, async (transport) => {
         const hole = subject.unanswered?.(transport)
