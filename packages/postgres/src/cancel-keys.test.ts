@@ -2,6 +2,7 @@ import { type Clock, systemClock, type Upstream } from '@proxy/kernel'
 import { describe, expect, test } from 'vitest'
 import { CancelKeys, exactBackend, keyOf, maxWorkers, ownerOf, requestFor } from './cancel-keys.ts'
 import { CancelRate } from './cancel-rate.ts'
+import { RandomBytes } from './random.ts'
 import { encodeCancelRequest } from './wire.ts'
 
 const backend = {
@@ -72,4 +73,12 @@ describe('the rate', () => {
     expect(rate.admits('one more')).toBe(false)
     expect(rate.admits('0')).toBe(true)
   })
+})
+
+test('random bytes come in every length, and never twice', () => {
+  const random = new RandomBytes()
+  const lengths = Array.from({ length: 3_000 }, (_, i) => 8 + (i % 249))
+  const texts = lengths.map((length) => random.take(length))
+  expect(texts.map((text) => text.length)).toEqual(lengths)
+  expect(new Set(texts.map((text) => text.slice(0, 8))).size).toBe(lengths.length)
 })

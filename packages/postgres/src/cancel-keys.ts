@@ -1,5 +1,6 @@
-import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { type Address, type Backend, type Endpoint, backend as toBackend, type Upstream } from '@proxy/kernel'
+import { RandomBytes } from './random.ts'
 import { type CancelKey, encodeCancelRequest } from './wire.ts'
 
 /**
@@ -44,6 +45,7 @@ export interface Cancellable {
 export class CancelKeys {
   readonly #owner: number
   readonly #sessions: Map<number, Cancellable[]> = new Map()
+  readonly #random: RandomBytes = new RandomBytes()
 
   constructor({ node, worker }: KeyOwner) {
     this.#owner = ((node << workerBits) | (worker & (maxWorkers - 1))) << randomBits
@@ -58,8 +60,8 @@ export class CancelKeys {
   /** Mints a key as long as the backend's own: the client is known to take that length. */
   mint(own: CancelKey, upstream: Upstream): Cancellable {
     const cancellable: Cancellable = {
-      pid: this.#owner | randomInt(1, 1 << randomBits),
-      secret: randomBytes(own.secret.length).toString('latin1'),
+      pid: this.#owner | this.#randomPart(),
+      secret: this.#random.take(own.secret.length),
       backendPid: own.pid,
       backendSecret: own.secret.toString('latin1'),
       backend: upstream.backend,
@@ -88,6 +90,10 @@ export class CancelKeys {
     const left = (this.#sessions.get(pid) ?? []).filter((other) => other !== cancellable)
     if (left.length === 0) this.#sessions.delete(pid)
     else this.#sessions.set(pid, left)
+  }
+
+  #randomPart(): number {
+    return this.#random.uint16() & ((1 << randomBits) - 1) || 1
   }
 }
 

@@ -69,10 +69,13 @@ describeNeeding(['psql'], 'psql', () => {
     expect(missing.stderr).toContain('FATAL:  database "nope" does not exist')
   })
 
-  test('replicates', async () => {
-    const connection = `host=127.0.0.1 port=${gateway.port} user=copier dbname=alpha replication=database`
-    const { stdout } = await psql(connection, 'IDENTIFY_SYSTEM')
-    expect(stdout.trim().split('|')[3]).toBe('alpha')
+  test.each([
+    ['logically', 'dbname=alpha replication=database', 'alpha'],
+    // Names no database: as pg_basebackup does, who has to name the tenant in another way.
+    ['physically', `dbname=replication replication=true options='-c tenant=alpha'`, ''],
+  ])('replicates %s', async (_, more, database) => {
+    const { stdout } = await psql(`host=127.0.0.1 port=${gateway.port} user=copier ${more}`, 'IDENTIFY_SYSTEM')
+    expect(stdout.trim().split('|')[3]).toBe(database)
   })
 })
 
@@ -97,6 +100,13 @@ describe('pg', () => {
     await client.end()
   })
 
+  test('names the tenant in the options of its URL', async () => {
+    const client = new pg.Client(`${beta.url('shop', { port: gateway.port })}?options=-c%20tenant%3Dbeta`)
+    await client.connect()
+    expect((await client.query('select inet_server_port() as port')).rows).toEqual([{ port: beta.port }])
+    await client.end()
+  })
+
   test('LISTEN and NOTIFY', async () => {
     const [listener, sender] = [1, 2].map(() => new pg.Client(alpha.url('alpha', { port: gateway.port })))
     await Promise.all([listener!.connect(), sender!.connect()])
@@ -106,6 +116,13 @@ describe('pg', () => {
     expect((await heard)[0]).toMatchObject({ channel: 'news', payload: 'hello' })
     await Promise.all([listener!.end(), sender!.end()])
   })
+})
+
+test('postgres.js names the tenant in its connection options', async () => {
+  const url = beta.url('shop', { port: gateway.port })
+  const sql = postgresJs(url, { max: 1, connection: { options: '-c tenant=beta' } })
+  expect([...(await sql`select inet_server_port() as port`)]).toEqual([{ port: beta.port }])
+  await sql.end()
 })
 
 test('postgres.js pipelines its queries', async () => {

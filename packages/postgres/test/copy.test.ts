@@ -3,6 +3,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describeNeeding, type PostgresServer, postgresServer, programEnv } from '@proxy/test-servers'
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { at, openGateway, psql, type TestGateway, to } from './setup.ts'
 
@@ -77,7 +78,9 @@ async function copy(sql: string, input: Readable, hash: Hash | undefined): Promi
 
 /** Settles when the backend waits for its client: it asks the server, which knows. */
 async function untilStalled(): Promise<void> {
+  const client = new pg.Client(server.url('alpha', { user: { name: 'postgres', password: 'postgres' } }))
+  await client.connect()
   const sql = `select 1 from pg_stat_activity where wait_event = 'ClientWrite' and query like 'copy t to%'`
-  const direct = `host=127.0.0.1 port=${server.port} user=postgres dbname=alpha password=postgres`
-  for (let seen = 0; seen < 5; ) seen = (await psql(direct, sql)).stdout.trim() === '1' ? seen + 1 : 0
+  for (let seen = 0; seen < 50; ) seen = (await client.query(sql)).rowCount === 1 ? seen + 1 : 0
+  await client.end()
 }
