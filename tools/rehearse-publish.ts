@@ -15,20 +15,20 @@ export async function publishRehearsal(scratch: string, run: Run): Promise<void>
   run(clone, 'npm', 'run', '-s', 'setup')
   run(clone, 'npm', 'run', '-s', 'build')
   run(clone, 'npx', 'changeset', 'version')
-  const registry = await startRegistry()
+  const local = await startRegistry()
   try {
     writeFileSync(
       join(clone, '.npmrc'),
-      `registry=${registry.url}\n${registry.url.replace('http:', '')}:_authToken=rehearsal\n`,
+      `registry=${local.url}\n${local.url.replace('http:', '')}:_authToken=rehearsal\n`,
     )
     run(clone, 'npx', 'changeset', 'publish', '--no-git-tag')
     for (const { manifest } of published()) {
-      const version = run(clone, 'npm', 'view', manifest.name, 'version', '--registry', registry.url).trim()
+      const version = run(clone, 'npm', 'view', manifest.name, 'version', '--registry', local.url).trim()
       assert.match(version, /^\d+\.\d+\.\d+$/, `${manifest.name} was not published`)
     }
-    installFrom(registry.url, join(scratch, 'from-registry'), run)
+    installFrom(local.url, join(scratch, 'from-registry'), run)
   } finally {
-    await registry.stop()
+    await local.stop()
   }
 }
 
