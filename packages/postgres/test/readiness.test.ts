@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import type { Resolver } from '@proxy/kernel'
+import { coldStart } from '@proxy/kernel/layers'
 import { findFreePort, type PostgresServer, postgresServer } from '@proxy/test-servers'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -145,6 +147,29 @@ test('a server that is just starting, in recovery', async () => {
   expect(await ask(gateway.port)).toEqual([{ one: 1 }])
   await restarted
   await crashed.stop()
+})
+
+test('a server that sleeps is started once, and everybody waits until it serves', async () => {
+  const asleep = await postgresServer({ databases: ['alpha'], start: false })
+  let starts = 0
+  let awake = false
+  const resolver: Resolver = {
+    name: 'sleepy',
+    resolve: () => ({ endpoint: asleep.endpoint, state: awake ? 'ready' : 'asleep' }),
+    // As soon as it can be dialled, which is before it serves.
+    async wake() {
+      starts++
+      void asleep.start()
+      while (!(await isOpen(asleep.port)));
+      awake = true
+      return asleep.endpoint
+    },
+  }
+  await using gateway = await openGateway(resolver, { layers: [coldStart()] })
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(gateway.port)))
+  expect(answers).toEqual(answers.map(() => [{ one: 1 }]))
+  expect(starts).toBe(1)
+  await asleep.stop()
 })
 
 function isOpen(port: number): Promise<boolean> {

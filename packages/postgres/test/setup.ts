@@ -1,4 +1,4 @@
-import { Gateway, type GatewayOptions, type ListenerOptions, type ResolveFunction } from '@proxy/kernel'
+import { Gateway, type GatewayOptions, type ListenerOptions, type ResolveFunction, type Resolver } from '@proxy/kernel'
 import { type LaunchOptions, type Output, type PostgresServer, run } from '@proxy/test-servers'
 import { backendTls } from '@proxy/tls'
 import { type PostgresOptions, postgres } from '../src/index.ts'
@@ -14,7 +14,10 @@ export interface TestGatewayOptions extends Omit<GatewayOptions, 'listeners' | '
 }
 
 /** A gateway with one listener, in front of servers on the loopback. Errors that no client caused fail the test. */
-export async function openGateway(resolver: ResolveFunction, options: TestGatewayOptions = {}): Promise<TestGateway> {
+export async function openGateway(
+  resolver: Resolver | ResolveFunction,
+  options: TestGatewayOptions = {},
+): Promise<TestGateway> {
   const { protocol, listener, ...rest } = options
   const gateway = new Gateway({
     resolver,
