@@ -65,7 +65,7 @@ export const httpSuite: Suite = {
     latency,
     idle,
   ],
-  plan: { rounds: 3, seconds: 1, warmup: 0.2, firstWarmup: 0.8 },
+  plan: { rounds: 3, seconds: 0.8, warmup: 0.2, firstWarmup: 0.8 },
   quickPlan: { rounds: 1, seconds: 0.5, warmup: 0.5, firstWarmup: 0.5 },
   startBackend: (bench) => bench.native.backend('http-backend'),
 }
