@@ -10,11 +10,17 @@ export interface Sample {
 /** Samples by metric; survives JSON. */
 export type Samples = Partial<Record<MetricKey, Sample[]>>
 
-const separator = '\u0000'
+/** Series by one label after the other: no key has to be put together for every event. */
+interface Branch {
+  readonly next: Map<string, Branch>
+  sample: Sample | undefined
+}
+
+const branch = (): Branch => ({ next: new Map(), sample: undefined })
 
 /** Series of this process, or the sum over several. */
 export class SampleStore {
-  readonly #metrics = new Map<MetricKey, Map<string, Sample>>()
+  readonly #metrics = new Map<MetricKey, Branch>()
 
   add(metric: MetricKey, labels: readonly string[], value = 1): void {
     this.#sample(metric, labels).value += value
@@ -36,7 +42,7 @@ export class SampleStore {
   }
 
   snapshot(): Samples {
-    return Object.fromEntries([...this.#metrics].map(([metric, series]) => [metric, [...series.values()]]))
+    return Object.fromEntries([...this.#metrics].map(([metric, series]) => [metric, [...samplesOf(series)]]))
   }
 
   #mergeSample(metric: MetricKey, from: Sample): void {
@@ -47,13 +53,21 @@ export class SampleStore {
   }
 
   #sample(metric: MetricKey, labels: readonly string[]): Sample {
-    let series = this.#metrics.get(metric)
-    if (series === undefined) this.#metrics.set(metric, (series = new Map()))
-    const key = labels.length === 1 ? labels[0]! : labels.join(separator)
-    let sample = series.get(key)
-    if (sample === undefined) series.set(key, (sample = { labels: [...labels], value: 0 }))
-    return sample
+    const root = this.#metrics.get(metric)
+    let at: Branch = root ?? branch()
+    if (root === undefined) this.#metrics.set(metric, at)
+    for (const label of labels) {
+      let next: Branch | undefined = at.next.get(label)
+      if (next === undefined) at.next.set(label, (next = branch()))
+      at = next
+    }
+    return (at.sample ??= { labels: [...labels], value: 0 })
   }
+}
+
+function* samplesOf({ sample, next }: Branch): Generator<Sample> {
+  if (sample !== undefined) yield sample
+  for (const child of next.values()) yield* samplesOf(child)
 }
 
 function bucketOf(seconds: number): number {
