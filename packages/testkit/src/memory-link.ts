@@ -42,7 +42,8 @@ export class MemoryLink implements Link {
   readonly #windowBytes: number
   #peer: MemoryLink | undefined = undefined
   #handler: LinkHandler | undefined = undefined
-  #given = false
+  /** That of the stream which `socket` gave: gets everything from then on. */
+  #stream: LinkHandler | undefined = undefined
   #paused = true
   #scheduled = false
   #incoming: Buffer[] = []
@@ -82,7 +83,6 @@ export class MemoryLink implements Link {
   }
 
   attach(handler: LinkHandler): void {
-    if (this.#given) throw new Error('the link was given away by socket()')
     this.#handler = handler
     this.#schedule()
   }
@@ -127,9 +127,13 @@ export class MemoryLink implements Link {
 
   socket(unread?: Uint8Array): Duplex {
     const duplex = new LinkDuplex(this, unread)
-    this.attach(duplex.handler)
-    this.#given = true
+    this.#stream = duplex.handler
+    this.#schedule()
     return duplex
+  }
+
+  get #receiver(): LinkHandler | undefined {
+    return this.#stream ?? this.#handler
   }
 
   #close(): void {
@@ -202,17 +206,17 @@ export class MemoryLink implements Link {
   #deliverDrain(): void {
     this.#drained = false
     this.#blocked = false
-    this.#handler?.onDrain(this)
+    this.#receiver?.onDrain(this)
   }
 
   #deliverInput(): void {
     if (this.#incomingBytes > 0) {
-      if (this.#handler !== undefined) this.#deliverData(this.#handler)
+      if (this.#receiver !== undefined) this.#deliverData(this.#receiver)
       return
     }
     if (!this.#finReceived || this.ended) return
     this.ended = true
-    this.#handler?.onEnd(this)
+    this.#receiver?.onEnd(this)
   }
 
   #deliverData(handler: LinkHandler): void {
@@ -250,6 +254,7 @@ export class MemoryLink implements Link {
   #deliverClose(): void {
     if (this.#gone) return
     this.#gone = true
+    this.#stream?.onClose(this, this.#failure)
     this.#handler?.onClose(this, this.#failure)
     this.onGone?.()
   }

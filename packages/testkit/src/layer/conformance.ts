@@ -43,7 +43,13 @@ export interface LayerConformance extends LayerSubject {
   readonly skip?: Skips | undefined
 }
 
-/** Registers one vitest test for each rule. */
+/** Registers one vitest test for each rule; those of `resolve` and of `dial` where the layer wraps it. */
 export function layerConformance(options: LayerConformance): void {
-  register(options.name ?? `${options.layer().name} conformance`, layerChecks, options, options.skip)
+  const { name, resolve, dial } = options.layer()
+  const checks = [
+    ...lifeChecks,
+    ...(resolve === undefined ? [] : resolveChecks),
+    ...(dial === undefined ? [] : dialChecks),
+  ]
+  register(options.name ?? `${name} conformance`, checks, options, options.skip)
 }

@@ -4,7 +4,8 @@ import type { Check } from '../check.ts'
 import { settle, within } from '../waiting.ts'
 import { benched, dialled, failure, type LayerSubject, never, pending } from './subject.ts'
 
-const checks: readonly Check<LayerSubject>[] = [
+/** Checks of `Layer.dial`; they have nothing to do where there is none. */
+export const dialChecks: readonly Check<LayerSubject>[] = [
   {
     name: 'a connection is handed on as it is, after one dial',
     run: (subject) =>
@@ -73,9 +74,3 @@ const checks: readonly Check<LayerSubject>[] = [
       }),
   },
 ]
-
-const unless = (subject: LayerSubject): string | undefined =>
-  subject.layer().dial === undefined ? 'the layer does not wrap dial' : undefined
-
-/** Checks of `Layer.dial`. */
-export const dialChecks: readonly Check<LayerSubject>[] = checks.map((check) => ({ ...check, unless }))

@@ -6,7 +6,8 @@ import { benched, failure, type LayerSubject, never, pending } from './subject.t
 
 const gone = (): Error => new Error('the client has left')
 
-const checks: readonly Check<LayerSubject>[] = [
+/** Checks of `Layer.resolve`; they have nothing to do where there is none. */
+export const resolveChecks: readonly Check<LayerSubject>[] = [
   {
     name: 'a synchronous answer is handed on as it is',
     run: (subject) =>
@@ -101,9 +102,3 @@ const checks: readonly Check<LayerSubject>[] = [
       ),
   },
 ]
-
-const unless = (subject: LayerSubject): string | undefined =>
-  subject.layer().resolve === undefined ? 'the layer does not wrap resolve' : undefined
-
-/** Checks of `Layer.resolve`. */
-export const resolveChecks: readonly Check<LayerSubject>[] = checks.map((check) => ({ ...check, unless }))

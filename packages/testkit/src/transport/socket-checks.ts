@@ -100,8 +100,11 @@ export const socketChecks: readonly Check<TransportSubject>[] = [
         await far.receives(8)
         await until(() => reader.bytes.length === 5, 'the bytes on the socket')
         assert.deepEqual([near.bytesRead, near.bytesWritten], [5, 8])
+        const owner = new Recorder(near)
         near.destroy()
         await until(() => reader.closed, 'the socket to close')
+        await owner.closes()
+        assert.equal(owner.received.length, 0, 'what came for the socket was delivered to the handler')
         await far.closesOrEnds()
       }),
   },
