@@ -32,3 +32,26 @@ export function fieldOf(text: string, name: string): string {
   const match = new RegExp(`\\r\\n${name}:[ \\t]*([^\\r]*)`, 'i').exec(text)
   return match?.[1] ?? ''
 }
+
+/** Without a new string for what nearly every request is. */
+export function methodOf(head: MessageHead, bytes: Buffer): string {
+  const { start, methodEnd } = head
+  if (methodEnd - start === 3 && bytes[start] === 0x47 && bytes[start + 1] === 0x45 && bytes[start + 2] === 0x54) {
+    return 'GET'
+  }
+  return latin1(bytes, start, methodEnd)
+}
+
+/** The Host field; `known` itself when that is what it says. '' when there is none. */
+export function hostField(head: MessageHead, bytes: Buffer, known: string | undefined): string {
+  if (head.hostLine < 0) return ''
+  const start = head.lines[head.hostLine * 4 + 2]!
+  const end = head.lines[head.hostLine * 4 + 3]!
+  return known !== undefined && sameText(bytes, start, end, known) ? known : latin1(bytes, start, end)
+}
+
+function sameText(bytes: Buffer, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
+  return true
+}
