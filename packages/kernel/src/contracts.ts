@@ -470,8 +470,8 @@ export interface Link {
   cork?(): void
   uncork?(): void
   /**
-   * Gives the stream to a consumer that needs a Node Duplex (TLS, HTTP/2); `unread` is put in front of it. The link
-   * delivers nothing from then on, except that its counters stay right and `destroy` works.
+   * Gives the stream to a consumer that needs a Node Duplex (TLS, HTTP/2); `unread` is put in front of it. From then on
+   * the link delivers nothing but `onClose`; its counters stay right, and `attach`, `end` and `destroy` work.
    */
   socket(unread?: Uint8Array): Duplex
 }
