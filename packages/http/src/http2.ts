@@ -101,7 +101,7 @@ export class Http2Connection implements Served {
 
   closed(): void {
     this.session.signal.removeEventListener('abort', this)
-    for (const request of [...this.#requests]) request.abort()
+    for (const request of this.#requests) request.abort()
   }
 
   /** Two GOAWAYs (RFC 9113 section 6.8): the second waits until streams under way have arrived. */

@@ -6,9 +6,6 @@ import { readConnection } from './connection-field.ts'
 export const maxFields = 256
 const maxMethodLength = 32
 
-/** How the end of a body is found (RFC 9112 section 6.3). */
-export type Framing = 'none' | 'length' | 'chunked' | 'close'
-
 /**
  * What the parsers below found in a head: offsets into the bytes they were given. One object serves every head of a
  * connection type in turn; whatever must outlive the call is read out of it before.

@@ -117,7 +117,7 @@ export class Pool {
   /** Closes what is idle now, and the rest as it becomes so. */
   close(): void {
     this.#retired = true
-    for (const upstream of [...this.#idle]) upstream.abandon()
+    while (this.#idle.length > 0) this.#idle.pop()!.abandon()
   }
 
   /** Idle connections that are too old for a request that cannot be repeated give way to a new one. */

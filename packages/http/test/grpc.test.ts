@@ -1,5 +1,22 @@
-import { type ClientReadableStream, credentials, Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js'
-import { makeGenericClientConstructor, type ServiceDefinition, type ServiceError } from '@grpc/grpc-js'
+import {
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  type ClientWritableStream,
+  credentials,
+  type handleBidiStreamingCall,
+  type handleClientStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  makeGenericClientConstructor,
+  Metadata,
+  type requestCallback,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { gateway, nodeBackend, until } from './setting.ts'
 
@@ -28,36 +45,43 @@ const EchoClient = makeGenericClientConstructor(service, 'Echo')
 
 const cancelled: string[] = []
 
+const unary: handleUnaryCall<Buffer, Buffer> = (call, done) => {
+  const trailers = new Metadata()
+  trailers.set('x-trailer', 'behind')
+  call.sendMetadata(call.metadata)
+  done(null, call.request, trailers)
+}
+
+const fail: handleUnaryCall<Buffer, Buffer> = (_call, done) => {
+  done({ code: status.FAILED_PRECONDITION, details: 'not so' })
+}
+
+const count: handleServerStreamingCall<Buffer, Buffer> = (call) => {
+  for (let i = 0; i < 1_000; i++) call.write(Buffer.from(String(i)))
+  call.end()
+}
+
+const sum: handleClientStreamingCall<Buffer, Buffer> = (call, done) => {
+  let total = 0
+  call.on('data', (bytes: Buffer) => {
+    total += bytes.length
+  })
+  call.on('end', () => done(null, Buffer.from(String(total))))
+}
+
+const chat: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
+  call.on('data', (bytes: Buffer) => call.write(bytes))
+  call.on('end', () => call.end())
+}
+
+const hang: handleServerStreamingCall<Buffer, Buffer> = (call) => {
+  call.write(Buffer.from('begun'))
+  call.on('cancelled', () => cancelled.push('hang'))
+}
+
 async function grpcBackend(): Promise<number> {
   const server = new Server()
-  server.addService(service, {
-    unary: (call: any, done: any) => {
-      const trailers = new Metadata()
-      trailers.set('x-trailer', 'behind')
-      call.sendMetadata(call.metadata)
-      done(null, call.request, trailers)
-    },
-    fail: (_call: any, done: any) => done({ code: status.FAILED_PRECONDITION, details: 'not so' }),
-    count: (call: any) => {
-      for (let i = 0; i < 1_000; i++) call.write(Buffer.from(String(i)))
-      call.end()
-    },
-    sum: (call: any, done: any) => {
-      let total = 0
-      call.on('data', (bytes: Buffer) => {
-        total += bytes.length
-      })
-      call.on('end', () => done(null, Buffer.from(String(total))))
-    },
-    chat: (call: any) => {
-      call.on('data', (bytes: Buffer) => call.write(bytes))
-      call.on('end', () => call.end())
-    },
-    hang: (call: any) => {
-      call.write(Buffer.from('begun'))
-      call.on('cancelled', () => cancelled.push('hang'))
-    },
-  })
+  server.addService(service, { unary, fail, count, sum, chat, hang })
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
@@ -67,14 +91,22 @@ async function grpcBackend(): Promise<number> {
   return port
 }
 
-type Client = InstanceType<typeof EchoClient> & Record<string, (...args: any[]) => any>
+interface Client {
+  unary(request: Buffer, done: requestCallback<Buffer>): ClientUnaryCall
+  unary(request: Buffer, metadata: Metadata, done: requestCallback<Buffer>): ClientUnaryCall
+  fail(request: Buffer, done: requestCallback<Buffer>): ClientUnaryCall
+  count(request: Buffer): ClientReadableStream<Buffer>
+  sum(done: requestCallback<Buffer>): ClientWritableStream<Buffer>
+  chat(): ClientDuplexStream<Buffer, Buffer>
+  hang(request: Buffer): ClientReadableStream<Buffer>
+}
 
 function dial(port: number, authority = 'a.example'): Client {
   const client = new EchoClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
     'grpc.default_authority': authority,
   })
   onTestFinished(() => client.close())
-  return client as Client
+  return client as unknown as Client
 }
 
 const failure = (call: (done: (error: ServiceError | null) => void) => void): Promise<ServiceError | null> =>
@@ -94,9 +126,9 @@ describe('gRPC', () => {
     const answer = await new Promise<{ bytes: Buffer; head: Metadata; tail: Metadata }>((resolve, reject) => {
       let head = new Metadata()
       let tail = new Metadata()
-      const call = client['unary']!(Buffer.from('hello'), metadata, (error: Error | null, bytes: Buffer) => {
+      const call = client.unary(Buffer.from('hello'), metadata, (error, bytes) => {
         if (error !== null) reject(error)
-        else setImmediate(() => resolve({ bytes, head, tail }))
+        else setImmediate(() => resolve({ bytes: bytes ?? Buffer.alloc(0), head, tail }))
       })
       call.on('metadata', (fields: Metadata) => {
         head = fields
@@ -112,9 +144,7 @@ describe('gRPC', () => {
       { length: 100 },
       (_, i) =>
         new Promise<string>((resolve, reject) => {
-          client['unary']!(Buffer.from(`${i}`), (error: Error | null, bytes: Buffer) =>
-            error === null ? resolve(bytes.toString()) : reject(error),
-          )
+          client.unary(Buffer.from(`${i}`), (error, bytes) => (error === null ? resolve(String(bytes)) : reject(error)))
         }),
     )
     expect(await Promise.all(all)).toEqual(Array.from({ length: 100 }, (_, i) => `${i}`))
@@ -123,7 +153,7 @@ describe('gRPC', () => {
 
   it('errors without a body (trailers only)', async () => {
     const { port } = await gateway(await grpcBackend(), { h2c: true })
-    const error = await failure((done) => dial(port)['fail']!(Buffer.from(''), done))
+    const error = await failure((done) => dial(port).fail(Buffer.from(''), done))
     expect(error).toMatchObject({ code: status.FAILED_PRECONDITION, details: 'not so' })
   })
 
@@ -131,19 +161,17 @@ describe('gRPC', () => {
     const { port } = await gateway(await grpcBackend(), { h2c: true })
     const client = dial(port)
     const counted: string[] = []
-    for await (const bytes of client['count']!(Buffer.from('')) as ClientReadableStream<Buffer>) {
+    for await (const bytes of client.count(Buffer.from(''))) {
       counted.push(bytes.toString())
     }
     expect(counted).toEqual(Array.from({ length: 1_000 }, (_, i) => String(i)))
     const sum = await new Promise<string>((resolve, reject) => {
-      const call = client['sum']!((error: Error | null, bytes: Buffer) =>
-        error === null ? resolve(bytes.toString()) : reject(error),
-      )
+      const call = client.sum((error, bytes) => (error === null ? resolve(String(bytes)) : reject(error)))
       for (let i = 0; i < 100; i++) call.write(Buffer.alloc(50_000))
       call.end()
     })
     expect(sum).toBe('5000000')
-    const chat = client['chat']!()
+    const chat = client.chat()
     for (const word of ['one', 'two', 'three']) {
       const answer = new Promise((resolve) => chat.once('data', (bytes: Buffer) => resolve(bytes.toString())))
       chat.write(Buffer.from(word))
@@ -155,7 +183,7 @@ describe('gRPC', () => {
 
   it('cancellation reaches the backend', async () => {
     const { port } = await gateway(await grpcBackend(), { h2c: true })
-    const call = dial(port)['hang']!(Buffer.from(''))
+    const call = dial(port).hang(Buffer.from(''))
     call.on('error', () => {})
     await new Promise((resolve) => call.once('data', resolve))
     call.cancel()
@@ -167,14 +195,14 @@ describe('gRPC', () => {
     ['a backend that is not there', 'a', status.UNAVAILABLE, 'the backend refused the connection'],
   ])('errors of ours: %s', async (_name, authority, code, details) => {
     const { port } = await gateway(1, { h2c: true })
-    const error = await failure((done) => dial(port, authority)['unary']!(Buffer.from(''), done))
+    const error = await failure((done) => dial(port, authority).unary(Buffer.from(''), done))
     expect(error).toMatchObject({ code, details })
   })
 
   it('a backend that does not speak HTTP/2 is unavailable', async () => {
     const backend = await nodeBackend((_req, res) => res.end())
     const { port } = await gateway(backend, { h2c: true })
-    const error = await failure((done) => dial(port)['unary']!(Buffer.from(''), done))
+    const error = await failure((done) => dial(port).unary(Buffer.from(''), done))
     expect(error?.code).toBe(status.UNAVAILABLE)
   })
 })

@@ -61,7 +61,7 @@ describe('HTTP/2 without TLS', () => {
       })
       req.on('end', () => {
         res.setHeader('Set-Cookie', ['a=1', 'b=2'])
-        res.end(`${req.method} ${req.url} ${req.headers.host} ${req.headers['x-forwarded-for']} ${body}`)
+        res.end(`${req.method} ${req.url} ${req.headers.host} ${String(req.headers['x-forwarded-for'])} ${body}`)
       })
     })
     const { port: front, dials } = await gateway(port, { h2c: true })
