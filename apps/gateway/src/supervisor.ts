@@ -57,7 +57,7 @@ export class Supervisor implements AdminSource {
   }
 
   get ready(): boolean {
-    return this.#phase === 'open'
+    return this.#phase === 'open' && this.#fleet !== undefined && this.#fleet.serving > 0
   }
 
   /** All or nothing. */

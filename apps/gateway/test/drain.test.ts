@@ -5,9 +5,33 @@ import {
   type PostgresServer,
   postgresServer,
 } from '@proxy/test-servers'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { directoryOf, startGateway } from './gateway-process.ts'
 import { balances, Load, prepareBench, unhurriedBackend } from './load.ts'
+
+describe('SIGTERM', () => {
+  it('is not ready at once, goes on accepting for the delay, and exits with 0', async () => {
+    await using backend = await unhurriedBackend('hello', 300)
+    const [port, admin] = [await findFreePort(), await findFreePort()]
+    const config = {
+      listeners: [{ address: `127.0.0.1:${port}`, protocol: 'http' }],
+      resolver: { fixed: backend.endpoint },
+      guard: { allow: [`127.0.0.1 ${backend.port}`] },
+      admin: { address: admin },
+      workers: 2,
+      drain: { delayMs: 2_000, deadlineMs: 10_000 },
+    }
+    const gateway = await startGateway({ cwd: directoryOf({ 'gateway.config.json': JSON.stringify(config) }) })
+    const status = async (url: string): Promise<number> =>
+      (await fetch(url, { headers: { connection: 'close' } })).status
+    expect(await status(`http://127.0.0.1:${admin}/readyz`)).toBe(200)
+    gateway.signal('SIGTERM')
+    await gateway.waitFor(/draining/)
+    expect(await status(`http://127.0.0.1:${admin}/readyz`)).toBe(503)
+    expect(await status(`http://127.0.0.1:${port}/`)).toBe(200)
+    expect(await gateway.exited).toEqual({ code: 0, signal: null })
+  })
+})
 
 describeNeeding(['wrk', 'pgbench'], 'a rolling upgrade', () => {
   let backend: HttpBackend

@@ -1,3 +1,5 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import {
   certificateAuthority,
   findFreePort,
@@ -7,6 +9,7 @@ import {
   type PostgresServer,
   postgresServer,
   run,
+  tcpBackend,
 } from '@proxy/test-servers'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -77,16 +80,24 @@ describe('the environment', () => {
   })
 
   it('routes by the resolver of a module', async () => {
-    const text = `interface Request { protocol: string; key: string }
+    const source = `interface Request { protocol: string; key: string }
       export default ({ protocol, key }: Request): string => {
         if (protocol === 'http') return '${backend.endpoint}'
         if (key === 'alpha') return '${server.endpoint}'
         throw new Error('unknown')
       }`
-    const cwd = directoryOf({ 'resolver.ts': text })
+    const cwd = directoryOf({ 'resolver.ts': source })
     await start({ PROXY_RESOLVER: './resolver.ts', HTTP_SKIP_VALIDATION: '1', TCP_SKIP_VALIDATION: '1' }, cwd)
     expect(await get()).toEqual([200, 'hello'])
     expect(await database()).toBe('alpha')
+  })
+
+  it('relays MySQL as it is, greeting first', async () => {
+    await using greeter = await tcpBackend((socket) => void socket.end('greeting'))
+    const mysql = await findFreePort()
+    await start({ TCP_BACKEND_ENDPOINT: greeter.endpoint, TCP_SKIP_VALIDATION: 'true', TCP_MYSQL_PORT: `${mysql}` })
+    const socket = connect(mysql, '127.0.0.1')
+    expect(await text(socket)).toBe('greeting')
   })
 
   it('answers every request itself', async () => {

@@ -57,10 +57,10 @@ const complaints = ({ stderr }: Launched): string[] =>
   stderr.split('\n').filter((line) => /error|fatal|hint|abort|backend died/i.test(line))
 
 /** Answers after some milliseconds: it is the number of requests under way that counts, not the rate of a busy loop. */
-export function unhurriedBackend(name: string): Promise<HttpBackend> {
+export function unhurriedBackend(name: string, delayMs = 5): Promise<HttpBackend> {
   return httpBackend((request, response) => {
     request.resume()
-    setTimeout(() => response.end(name), 5)
+    setTimeout(() => response.end(name), delayMs)
   })
 }
 

@@ -102,6 +102,14 @@ const resolution: Shape<ResolutionRecord> = {
 /** What a declared resolver may name as a backend. */
 export const resolutionSchema: z.ZodType = z.union([z.string().min(1), z.strictObject(resolution)])
 
+/** Keys by the object that they are of. */
+export const configKeys: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries({ listener, tls, limits, guard, admin, log, drain }).map(([name, shape]) => [
+    name,
+    Object.keys(shape),
+  ]),
+)
+
 /** A boolean, or options that are checked key by key. */
 const switchable = (shape: Record<string, z.ZodType>): z.ZodType =>
   z.union([z.boolean(), z.strictObject(shape)]).optional()

@@ -3,8 +3,8 @@ export interface VariableFacts {
   readonly name: string
   /** Which listeners it is about; `all`: says nothing about which ones there are. */
   readonly family: 'http' | 'tcp' | 'smtp' | 'all'
-  /** `ports`: also changes the embedded default, and alone does not end it. `ignored`: has no effect here. */
-  readonly role: 'configures' | 'ports' | 'ignored'
+  /** `adjusts`: changes the embedded default too, and alone does not end it. `ignored`: has no effect here. */
+  readonly role: 'configures' | 'adjusts' | 'ignored'
 }
 
 const variable = (name: string, family: VariableFacts['family'], role: VariableFacts['role'] = 'configures') =>
@@ -12,7 +12,7 @@ const variable = (name: string, family: VariableFacts['family'], role: VariableF
 
 /** Every variable that is read, and those of the original that mean nothing here. */
 export const variables: readonly VariableFacts[] = [
-  variable('HTTP_PORT', 'http', 'ports'),
+  variable('HTTP_PORT', 'http', 'adjusts'),
   variable('HTTP_WORKERS', 'http'),
   variable('HTTP_SERVER_MODE', 'http', 'ignored'),
   variable('HTTP_SERVER_IMPL', 'http', 'ignored'),
@@ -28,7 +28,7 @@ export const variables: readonly VariableFacts[] = [
   variable('HTTP_BACKEND_ENDPOINT', 'http'),
   variable('TCP_WORKERS', 'tcp'),
   variable('TCP_SERVER_IMPL', 'tcp', 'ignored'),
-  variable('TCP_POSTGRES_PORT', 'tcp', 'ports'),
+  variable('TCP_POSTGRES_PORT', 'tcp', 'adjusts'),
   variable('TCP_MYSQL_PORT', 'tcp'),
   variable('TCP_SKIP_VALIDATION', 'tcp'),
   variable('TCP_BACKEND_ENDPOINT', 'tcp'),
@@ -44,11 +44,11 @@ export const variables: readonly VariableFacts[] = [
   variable('PROXY_TLS_KEY', 'all'),
   variable('PROXY_TLS_CA', 'all'),
   variable('PROXY_TLS_REQUIRE_CLIENT_CERT', 'all'),
-  variable('PROXY_HOST', 'all', 'ports'),
-  variable('ADMIN_PORT', 'all', 'ports'),
-  variable('LOG_LEVEL', 'all', 'ports'),
-  variable('DRAIN_DELAY_MS', 'all', 'ports'),
-  variable('DRAIN_DEADLINE_MS', 'all', 'ports'),
+  variable('PROXY_HOST', 'all', 'adjusts'),
+  variable('ADMIN_PORT', 'all', 'adjusts'),
+  variable('LOG_LEVEL', 'all', 'adjusts'),
+  variable('DRAIN_DELAY_MS', 'all', 'adjusts'),
+  variable('DRAIN_DEADLINE_MS', 'all', 'adjusts'),
 ]
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -56,7 +56,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** Set, and not to nothing. */
 export const isSet = (env: Environment, name: string): boolean => (env[name] ?? '') !== ''
 
-/** True when the environment asks for more than other ports of the embedded default. */
+/** True when the environment asks for more than changes of the embedded default. */
 export const configures = (env: Environment): boolean =>
   variables.some(({ name, role }) => role === 'configures' && isSet(env, name))
 

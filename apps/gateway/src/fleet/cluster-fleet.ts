@@ -72,7 +72,7 @@ export class ClusterFleet implements Fleet {
   }
 
   async reload(generation: number): Promise<void> {
-    const slots = this.#serving
+    const slots = this.#servingSlots
     const ask = (slot: Slot, topic: string): Promise<unknown> => this.#ask(slot, topic, generation, openTimeoutMs)
     try {
       await Promise.all(slots.map((slot) => ask(slot, topics.prepare)))
@@ -85,15 +85,15 @@ export class ClusterFleet implements Fleet {
   }
 
   async snapshots(): Promise<readonly WorkerSnapshot[]> {
-    const results = await Promise.all(this.#serving.map((slot) => this.#snapshot(slot)))
+    const results = await Promise.all(this.#servingSlots.map((slot) => this.#snapshot(slot)))
     return results.filter((snapshot) => snapshot !== undefined)
   }
 
   async drain(options: DrainOptions): Promise<void> {
     this.#stop()
-    this.#stopped = new Barrier(this.#serving.map(({ number }) => number))
+    this.#stopped = new Barrier(this.#servingSlots.map(({ number }) => number))
     const timeoutMs = (options.delayMs ?? 0) + (options.deadlineMs ?? 0) + drainGraceMs
-    const drained = this.#serving.map((slot) => this.#ask(slot, topics.drain, options, timeoutMs))
+    const drained = this.#servingSlots.map((slot) => this.#ask(slot, topics.drain, options, timeoutMs))
     for (const result of await Promise.allSettled(drained)) {
       if (result.status === 'rejected') this.#options.logger.error({ err: result.reason }, 'a worker did not drain')
     }
@@ -105,7 +105,11 @@ export class ClusterFleet implements Fleet {
     await Promise.all(this.#slots.map((slot) => this.#kill(slot)))
   }
 
-  get #serving(): Slot[] {
+  get serving(): number {
+    return this.#servingSlots.length
+  }
+
+  get #servingSlots(): Slot[] {
     return this.#slots.filter(({ serving }) => serving)
   }
 

@@ -12,6 +12,8 @@ export interface Fleet {
   /** Last snapshots of workers that are gone. */
   readonly retired: readonly WorkerSnapshot[]
   readonly restarts: number
+  /** Workers that take sessions. */
+  readonly serving: number
   drain(options: DrainOptions): Promise<void>
   /** Ends everything at once. */
   close(): Promise<void>

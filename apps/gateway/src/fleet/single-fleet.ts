@@ -8,6 +8,7 @@ import { type BoundListener, Unit, type UnitContext } from './unit.ts'
 export class SingleFleet implements Fleet {
   readonly retired: readonly WorkerSnapshot[] = []
   readonly restarts = 0
+  readonly serving = 1
   readonly #load: (generation: number) => Promise<LoadedConfig>
   readonly #context: UnitContext
   #unit: Unit | undefined

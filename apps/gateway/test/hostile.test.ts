@@ -1,0 +1,145 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import {
+  findFreePort,
+  httpBackend,
+  type HttpBackend,
+  type Launched,
+  type PostgresServer,
+  postgresServer,
+} from '@proxy/test-servers'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { directoryOf, startGateway, statsOf } from './gateway-process.ts'
+
+const flood = 10_000
+const batch = 250
+
+/** Openings that are no protocol's, or stop half-way. */
+const openings: readonly Buffer[] = [
+  Buffer.alloc(0),
+  Buffer.from('\0'),
+  Buffer.from('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n'),
+  Buffer.from('POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n\r\nhalf'),
+  Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]),
+  Buffer.from([0, 0, 0, 80, 0, 3, 0, 0, 117]),
+  Buffer.from([0x16, 3, 1, 2, 0, 1]),
+  Buffer.alloc(700, 0xff),
+  Buffer.from('*1\r\n$4\r\nPING\r\n'),
+]
+
+describe('clients that mean no good, beside one that does', () => {
+  let gateway: Launched
+  let backend: HttpBackend
+  let server: PostgresServer
+  let ports: { http: number; postgres: number; tcp: number; admin: number }
+  let good: Promise<void>
+  let stop = false
+  let served = 0
+
+  beforeAll(async () => {
+    backend = await httpBackend('hello')
+    server = await postgresServer({ databases: ['alpha'] })
+    const [http, postgres, tcp, admin] = await Promise.all([1, 2, 3, 4].map(() => findFreePort()))
+    ports = { http: http!, postgres: postgres!, tcp: tcp!, admin: admin! }
+    const listen = (port: number, protocol: string, options = {}) => ({
+      address: `127.0.0.1:${port}`,
+      protocol,
+      limits: { handshakeTimeoutMs: 3_000 },
+      ...options,
+    })
+    const config = {
+      listeners: [
+        listen(ports.http, 'http'),
+        listen(ports.postgres, 'postgres'),
+        listen(ports.tcp, 'tcp', { options: { key: 'nobody' } }),
+      ],
+      resolver: { static: { '127.0.0.1': backend.endpoint, alpha: server.endpoint } },
+      guard: { allow: [`127.0.0.1 ${backend.port}`, `127.0.0.1 ${server.port}`] },
+      admin: { address: ports.admin },
+      workers: 2,
+    }
+    gateway = await startGateway({ cwd: directoryOf({ 'gateway.config.json': JSON.stringify(config) }) })
+    good = behaveWell()
+  })
+
+  afterAll(async () => {
+    stop = true
+    await good.catch(() => {})
+    await gateway.stop()
+    await backend.close()
+    await server.stop()
+  })
+
+  /** Asks for a page and a row over and over; rejects at the first that is not right. */
+  async function behaveWell(): Promise<void> {
+    const client = new pg.Client(server.url('alpha', { port: ports.postgres }))
+    await client.connect()
+    while (!stop) {
+      const response = await fetch(`http://127.0.0.1:${ports.http}/`)
+      if ((await response.text()) !== 'hello') throw new Error(`status ${response.status}`)
+      const { rows } = await client.query('select 1 as one')
+      if (rows[0].one !== 1) throw new Error('the row is wrong')
+      served += 1
+    }
+    await client.end()
+  }
+
+  const residentKiB = async (): Promise<number[]> => {
+    const { workers } = await statsOf(ports.admin)
+    return workers.map(({ pid }) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]))
+  }
+
+  const open = async (): Promise<number> => {
+    const { listeners } = await statsOf(ports.admin)
+    return listeners.reduce((sum, { connections }) => sum + connections, 0)
+  }
+
+  async function opened(port: number, bytes: Buffer): Promise<Socket> {
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    if (bytes.length > 0) socket.write(bytes)
+    return socket
+  }
+
+  it.each(['http', 'postgres', 'tcp'] as const)(
+    `stands ${flood} connections to %s that are opened and dropped`,
+    async (name) => {
+      const { workers } = await statsOf(ports.admin)
+      const before = await residentKiB()
+      for (let count = 0; count < flood; count += batch) {
+        const sockets = Array.from({ length: batch }, (_, i) => opened(ports[name], openings[i % openings.length]!))
+        for (const [i, socket] of (await Promise.all(sockets)).entries()) {
+          if (i % 3 === 0) socket.resetAndDestroy()
+          else socket.destroy()
+        }
+      }
+      // What is left are the two connections of the client that means well.
+      await vi.waitFor(async () => expect(await open()).toBeLessThanOrEqual(2), { timeout: 20_000 })
+      expect((await statsOf(ports.admin)).workers).toEqual(workers)
+      const grown = (await residentKiB()).map((after, worker) => after - before[worker]!)
+      for (const kib of grown) expect(kib).toBeLessThan(96 * 1024)
+    },
+    120_000,
+  )
+
+  it('ends clients that open and then say no more', async () => {
+    const sockets = await Promise.all(
+      Object.values({ ...ports, admin: ports.tcp }).flatMap((port) => openings.map((bytes) => opened(port, bytes))),
+    )
+    await Promise.all(
+      sockets.map(async (socket) => {
+        if (!socket.closed) await once(socket.resume(), 'close')
+      }),
+    )
+    await vi.waitFor(async () => expect(await open()).toBeLessThanOrEqual(2), { timeout: 20_000 })
+  }, 60_000)
+
+  it('served the one that meant well all the while', async () => {
+    stop = true
+    await good
+    expect(served).toBeGreaterThan(10)
+  })
+})
