@@ -272,7 +272,8 @@ export class Gateway implements GatewayApi, ListenerHost {
   #closeResolver({ resolver }: GatewaySettings): void {
     // A resolver that the new configuration goes on using must not be closed with the old one.
     if (this.#phase !== 'closed' && this.#assembly?.settings.resolver === resolver) return
-    resolver.close?.().catch((error: unknown) => this.hooks.emit('gateway:error', { source: 'resolver', error }))
+    const closing = async (): Promise<void> => resolver.close?.()
+    closing().catch((error: unknown) => this.hooks.emit('gateway:error', { source: 'resolver', error }))
   }
 }
 

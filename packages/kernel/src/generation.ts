@@ -1,3 +1,4 @@
+import { disposeAll } from './attempt.ts'
 import type { Backend, DialRequest, Disposer, ListenerTls, Protocol, ProtocolContext, Upstream } from './contracts.ts'
 import { GatewayError } from './errors.ts'
 import type { ListenerSettings } from './options.ts'
@@ -81,7 +82,7 @@ export class Generation {
   }
 
   #release(): void {
-    for (const dispose of this.#disposers.splice(0).reverse()) dispose()
+    disposeAll(this.pipeline.parts.hooks, this.#disposers)
     this.pipeline.close()
     this.#released()
   }

@@ -1,3 +1,4 @@
+import { disposeAll } from './attempt.ts'
 import { backend as toBackend } from './backend.ts'
 import type {
   Address,
@@ -54,7 +55,7 @@ export class Pipeline {
   }
 
   close(): void {
-    for (const dispose of this.#disposers.splice(0).reverse()) dispose()
+    disposeAll(this.parts.hooks, this.#disposers)
   }
 }
 

@@ -1,5 +1,6 @@
 import { announceRelay, announceRoute, routeStart } from './announcements.ts'
 import { type ChannelOwner, type ChannelTls, LinkChannel } from './channel.ts'
+import { attempt } from './attempt.ts'
 import type {
   Address,
   Backend,
@@ -56,13 +57,13 @@ export class GatewaySession implements Session, ChannelOwner {
   #ending: Ending | undefined = undefined
 
   constructor(id: string, link: Link, setup: ListenerSetup, host: SessionHost) {
-    const { clock, resolver } = setup.generation.pipeline.parts
+    const { parts } = setup.generation.pipeline
     this.id = id
     this.#host = host
     this.#setup = setup
     this.#plugin = setup.protocols[0] as Protocol
-    this.handshake = new HandshakeClock(clock, setup.limits.handshakeTimeoutMs)
-    this.#residency = new Residency(resolver)
+    this.handshake = new HandshakeClock(parts.clock, setup.limits.handshakeTimeoutMs)
+    this.#residency = new Residency(parts)
     this.client = new LinkChannel(
       link,
       this,
@@ -186,12 +187,12 @@ export class GatewaySession implements Session, ChannelOwner {
     if (this.#draining) return
     this.#draining = true
     if (this.#flight !== undefined) this.#flight.drain()
-    else this.#plugin.drain?.(this)
+    else this.#drainPlugin()
   }
 
   /** The listener's configuration was replaced: leave when that costs nothing. A relay just goes on. */
   retire(): void {
-    if (this.#flight === undefined) this.#plugin.drain?.(this)
+    if (this.#flight === undefined) this.#drainPlugin()
   }
 
   /** Ends now. What has not ended by itself a moment later is closed. */
@@ -327,6 +328,10 @@ export class GatewaySession implements Session, ChannelOwner {
     const listens = this.#flight === undefined && error.code !== 'PROXY_CLIENT_GONE' && !this.client.link.closed
     if (listens) this.#sayWhy(error)
     this.#conclude(endingOfError(error))
+  }
+
+  #drainPlugin(): void {
+    attempt(this.#parts.hooks, this.protocol, () => this.#plugin.drain?.(this))
   }
 
   #sayWhy(error: GatewayError): void {
