@@ -80,7 +80,7 @@ export class Http2Request implements Exchange {
     this.#call?.cancel()
     this.#pool?.cancel(this)
     this.#report()
-    this.#connection.finished(this, true)
+    this.#connection.finished(this, false)
   }
 
   sweep(): void {
@@ -399,7 +399,7 @@ export class Http2Request implements Exchange {
     this.#release()
     this.#pool?.cancel(this)
     this.#report()
-    this.#connection.finished(this, this.stream.rstCode !== constants.NGHTTP2_NO_ERROR)
+    this.#connection.finished(this, !this.stream.headersSent)
   }
 
   #report(): void {

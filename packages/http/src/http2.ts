@@ -9,7 +9,7 @@ import type { HttpProtocol, Served } from './protocol.ts'
 
 /** The highest stream id: a GOAWAY with it announces the end and still lets streams through that are on their way. */
 const everyStream = 0x7fffffff
-/** Streams that may end by a reset, whoever caused it, before a client is told to calm down: so many at once ... */
+/** Streams that may be reset before they are answered, whoever caused it, until a client is told to calm down: so many at once ... */
 const resetBurst = 100
 /** ... and so many more each second (CVE-2023-44487, CVE-2025-8671). */
 const resetsPerSecond = 20
@@ -75,6 +75,7 @@ export class Http2Connection implements Served {
   readonly #http2: ServerHttp2Session
   readonly #requests = new Set<Http2Request>()
   #active: number
+  #served = 0
   #resets = 0
   #goawayAt: number | undefined = undefined
 
@@ -114,14 +115,15 @@ export class Http2Connection implements Served {
 
   sweep(): void {
     const { protocol } = this
-    const { keepAliveTimeoutMs } = protocol.settings
+    const { keepAliveTimeoutMs, headTimeoutMs } = protocol.settings
+    const restMs = this.#served === 0 ? headTimeoutMs : keepAliveTimeoutMs
     this.#resets = Math.max(0, this.#resets - resetsPerSecond * protocol.periodSeconds)
     if (this.#goawayAt !== undefined && protocol.expired(this.#goawayAt, goawayMs)) this.#leave()
-    if (this.#requests.size === 0 && protocol.expired(this.#active, keepAliveTimeoutMs)) this.#leave()
+    if (this.#requests.size === 0 && protocol.expired(this.#active, restMs)) this.#leave()
     for (const request of this.#requests) request.sweep()
   }
 
-  /** A request is over. `reset`: not by a complete answer. */
+  /** A request is over. `reset`: before there was an answer. */
   finished(request: Http2Request, reset: boolean): void {
     this.#requests.delete(request)
     this.#active = this.protocol.now
@@ -136,6 +138,7 @@ export class Http2Connection implements Served {
 
   #begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number): void {
     this.#active = this.protocol.now
+    this.#served++
     const request = new Http2Request(this, stream, headers, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)
     this.#requests.add(request)
     request.start()

@@ -12,6 +12,7 @@ import {
   type Session,
 } from '@proxy/kernel'
 import { ClientConnection } from './connection.ts'
+import { detectHttp } from './detect.ts'
 import { Http2Side } from './http2.ts'
 import { type HttpOptions, type Settings, toSettings } from './options.ts'
 import { type PoolHost, Pools } from './pool.ts'
@@ -24,8 +25,6 @@ export interface Served {
 }
 
 const preface = 'PRI * HTTP/2.0'
-const methods = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT|PRI|[A-Z]{3,20}) /
-
 /** What `http()` makes: one set of pools, connections and a single timer for all of them. */
 export class HttpProtocol implements Protocol, PoolHost {
   readonly api = 1
@@ -87,9 +86,7 @@ export class HttpProtocol implements Protocol, PoolHost {
   }
 
   detect(prefix: Buffer): boolean | undefined {
-    const text = latin1(prefix, 0, 22)
-    if (methods.test(text)) return true
-    return text.length < 22 && /^[A-Z]*$/.test(text) ? undefined : false
+    return detectHttp(prefix)
   }
 
   setup({ hooks, clock }: ProtocolContext): Disposer {
