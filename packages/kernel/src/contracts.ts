@@ -416,7 +416,10 @@ export interface Relay {
 
 export interface RelayFlight {
   readonly done: Promise<RelayResult>
-  /** The gateway drains: end as soon as `quiet` allows it. */
+  /**
+   * The gateway drains: end as soon as `quiet` allows it and both ends have been silent for a while. Called again shortly
+   * before the deadline: `quiet` alone decides, asked whenever the backend has sent something.
+   */
   drain(): void
   /** Ends now: `goodbye` is sent when the reason is `drain`; both links are closed. */
   abort(reason: CloseReason): void

@@ -28,6 +28,9 @@ const alone: Peers = {
   answer: () => () => {},
 }
 
+/** The end of a drain, in which sessions that were never silent are ended at their next quiet moment. */
+const longestHurryMs = 1_000
+
 /** Options, checked, and what was built of them. */
 interface Assembly {
   readonly options: GatewayOptions
@@ -228,7 +231,10 @@ export class Gateway implements GatewayApi, ListenerHost {
     if (delayMs > 0) await this.#wait(delayMs)
     await this.#stopListening()
     for (const session of this.#sessions()) session.drain()
-    await this.#untilIdle(deadlineMs)
+    const hurryMs = Math.min(longestHurryMs, deadlineMs / 2)
+    await this.#untilIdle(deadlineMs - hurryMs)
+    for (const session of this.#sessions()) session.hurry()
+    await this.#untilIdle(hurryMs)
     await this.#endSessions(new GatewayError('PROXY_DRAINING'))
     await this.#finish()
   }

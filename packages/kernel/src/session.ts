@@ -190,6 +190,11 @@ export class GatewaySession implements Session, ChannelOwner {
     else this.#drainPlugin()
   }
 
+  /** The deadline of the drain is near: a relay ends at its next quiet moment, however short. */
+  hurry(): void {
+    this.#flight?.drain()
+  }
+
   /** The listener's configuration was replaced: leave when that costs nothing. A relay just goes on. */
   retire(): void {
     if (this.#flight === undefined) this.#drainPlugin()

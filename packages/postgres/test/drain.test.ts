@@ -104,10 +104,21 @@ describeNeeding(['pgbench'], 'under pgbench', () => {
     return (rows[0] as { n: number }).n
   }
 
-  test('no transaction is cut', async () => {
-    const connection = (port: number) => ['-n', '-h', '127.0.0.1', '-U', 'demo', '-p', String(port)]
-    const env = { PGPASSWORD: 'demo' }
+  /** Settles when the server has noticed that all others are gone, and has logged it. */
+  const untilAlone = async (): Promise<void> => {
+    const client = await connect(server.port)
+    const sql = `select 1 from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`
+    while ((await client.query(sql)).rowCount !== 0);
+    await client.end()
+  }
+  const connection = (port: number) => ['-n', '-h', '127.0.0.1', '-U', 'demo', '-p', String(port)]
+  const env = { PGPASSWORD: 'demo' }
+
+  beforeAll(async () => {
     expect(await run('pgbench', [...connection(server.port), '-i', '-q', 'alpha'], { env })).toMatchObject({ code: 0 })
+  })
+
+  test('that ends by itself, every transaction is committed', async () => {
     await using gateway = await openGateway(to(server))
     const bench = launch('pgbench', [...connection(gateway.port), '-c', '4', '-t', '300', 'alpha'], { env })
     while ((await count()) < 10);
@@ -115,5 +126,17 @@ describeNeeding(['pgbench'], 'under pgbench', () => {
     const { code } = await bench.exited
     expect({ code, stderr: bench.stderr }).toMatchObject({ code: 0 })
     expect(await count()).toBe(1200)
+  })
+
+  test('that never pauses, sessions are ended between two transactions', async () => {
+    await using gateway = await openGateway(to(server))
+    const [before, logged] = [await count(), server.log.length]
+    const bench = launch('pgbench', [...connection(gateway.port), '-c', '4', '-T', '600', 'alpha'], { env })
+    while ((await count()) < before + 100);
+    await gateway.gateway.drain({ deadlineMs: 2_000 })
+    await bench.exited
+    expect(bench.stderr).toContain('the gateway is shutting down')
+    await untilAlone()
+    expect(server.log.slice(logged)).not.toContain('with an open transaction')
   })
 })

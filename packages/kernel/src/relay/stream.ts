@@ -31,6 +31,7 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
   #reason: CloseReason | undefined = undefined
   #error: Error | undefined = undefined
   #draining = false
+  #hurried = false
   #aborting = false
   #clientSpokeLast = true
   #tail: Buffer | undefined = undefined
@@ -54,6 +55,7 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
     if (this.#aborting) return
     if (this.#options.quiet !== undefined) this.#note(link, bytes)
     if (!this.#peerOf(link).write(bytes)) link.pause()
+    if (this.#hurried && link === this.#backend && this.#isQuiet()) this.abort('drain')
   }
 
   onDrain(link: Link): void {
@@ -79,6 +81,7 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
   }
 
   drain(): void {
+    if (this.#draining) return this.#hurry()
     this.#draining = true
     this.#watch()
   }
@@ -136,6 +139,12 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
     if (link.closed) queueMicrotask(() => this.onClose(link, undefined))
     else if (link.ended) this.onEnd(link)
     else if (peer.writable) link.resume()
+  }
+
+  /** A session that is never silent has to be ended between two of its exchanges. */
+  #hurry(): void {
+    this.#hurried = true
+    if (!this.#aborting && this.#isQuiet()) this.abort('drain')
   }
 
   #watch(): void {
