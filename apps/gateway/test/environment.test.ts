@@ -95,7 +95,12 @@ describe('the environment', () => {
   it('relays MySQL as it is, greeting first', async () => {
     await using greeter = await tcpBackend((socket) => void socket.end('greeting'))
     const mysql = await findFreePort()
-    await start({ TCP_BACKEND_ENDPOINT: greeter.endpoint, TCP_SKIP_VALIDATION: 'true', TCP_MYSQL_PORT: `${mysql}` })
+    await start({
+      PROXY_PROTOCOL: 'tcp',
+      TCP_BACKEND_ENDPOINT: greeter.endpoint,
+      TCP_SKIP_VALIDATION: 'true',
+      TCP_MYSQL_PORT: `${mysql}`,
+    })
     const socket = connect(mysql, '127.0.0.1')
     expect(await text(socket)).toBe('greeting')
   })

@@ -13,5 +13,11 @@ export function createLogger(config: LogConfig = {}, bindings: Record<string, un
 // Synchronous: the last lines before the end of the process are the ones that matter.
 function destination(pretty: boolean): DestinationStream {
   if (!pretty) return pino.destination({ dest: 1, sync: true })
-  return prettyStream({ colorize: true, sync: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' })
+  return prettyStream({
+    colorize: true,
+    sync: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'pid,hostname',
+    singleLine: true,
+  })
 }
