@@ -179,6 +179,13 @@ export class SocketEndDestroys extends WrappedLink {
   }
 }
 
+export class SilentOnceGiven extends WrappedLink {
+  override socket(unread?: Uint8Array): Duplex {
+    this.onClose = () => undefined
+    return super.socket(unread)
+  }
+}
+
 export class HidesEnd extends WrappedLink {
   override onEnd(): void {}
 }

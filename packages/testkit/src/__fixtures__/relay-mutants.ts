@@ -60,6 +60,16 @@ export const drainsAtOnce = (): Relay =>
     abort: (reason) => flight.abort(reason),
   }))
 
+export const drainsOnce = (): Relay =>
+  tampered(same, (flight) => {
+    let draining = false
+    const drain = (): void => {
+      if (!draining) flight.drain()
+      draining = true
+    }
+    return { done: flight.done, drain, abort: (reason) => flight.abort(reason) }
+  })
+
 export const cannotAbort = (): Relay =>
   tampered(same, (flight) => ({ done: flight.done, drain: () => flight.drain(), abort: () => undefined }))
 

@@ -94,6 +94,12 @@ bites(relayChecks, [
   ),
   mutant(notQuiet, '`quiet` is not asked', relays.alwaysQuiet, /says no|not asked/),
   mutant(notQuiet, '`quiet` sees the first bytes', relays.firstBytes, /not the last bytes/),
+  mutant(
+    'drained again, a session that is never silent ends between two exchanges',
+    'the second call is ignored',
+    relays.drainsOnce,
+    /end of the stream/,
+  ),
   mutant('drain without `quiet` ends nothing', 'drain at once', relays.drainsAtOnce, /nothing says that it may/),
   mutant('abort by drain says goodbye too', 'no goodbye', relays.withoutGoodbye, /strictly equal/),
 ])

@@ -111,6 +111,23 @@ export const timeChecks: readonly Check<RelaySubject>[] = [
     },
   },
   {
+    name: 'drained again, a session that is never silent ends between two exchanges',
+    run: (subject) =>
+      relaying(subject, { options: draining }, async (scene) => {
+        scene.flight.drain()
+        for (let count = 0; count < 8; count++) {
+          await exchange(scene, 'query', 'rows Z')
+          await staysOpen(scene, 500, 'drained in the midst of its work')
+        }
+        await exchange(scene, 'last query', '')
+        scene.flight.drain()
+        await staysOpen(scene, 500, 'drained although an answer is due')
+        scene.backend.write('last rows Z')
+        await Promise.all([scene.client.ends(), scene.backend.ends()])
+        assert.ok(scene.client.received.toString().endsWith('last rows Zgoodbye'), 'the last answer and the goodbye')
+      }),
+  },
+  {
     name: 'drain without `quiet` ends nothing',
     run: (subject) =>
       relaying(subject, {}, async (scene) => {

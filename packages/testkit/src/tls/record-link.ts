@@ -12,6 +12,8 @@ export class RecordLink implements Link, LinkHandler {
   closed = false
   readonly #inner: Link
   #handler: LinkHandler | undefined = undefined
+  /** Receives everything once the link was given away; the handler then hears of the end only. */
+  #stream: LinkHandler | undefined = undefined
   #paused = true
   #unread: Buffer
   #innerEnded: boolean
@@ -69,7 +71,7 @@ export class RecordLink implements Link, LinkHandler {
 
   socket(unread?: Uint8Array): Duplex {
     const duplex = new LinkDuplex(this, unread)
-    this.attach(duplex.handler)
+    this.#stream = duplex.handler
     return duplex
   }
 
@@ -79,7 +81,7 @@ export class RecordLink implements Link, LinkHandler {
   }
 
   onDrain(): void {
-    this.#handler?.onDrain(this)
+    this.#receiver?.onDrain(this)
   }
 
   onEnd(): void {
@@ -89,15 +91,21 @@ export class RecordLink implements Link, LinkHandler {
 
   onClose(_link: Link, error: Error | undefined): void {
     this.closed = true
-    this.#handler?.onClose(this, this.#failure ?? error)
+    const failure = this.#failure ?? error
+    this.#stream?.onClose(this, failure)
+    this.#handler?.onClose(this, failure)
+  }
+
+  get #receiver(): LinkHandler | undefined {
+    return this.#stream ?? this.#handler
   }
 
   #deliver(): void {
-    while (!this.#paused && !this.#inner.closed && this.#handler !== undefined) {
+    while (!this.#paused && !this.#inner.closed && this.#receiver !== undefined) {
       const record = this.#take()
       if (record === undefined) break
       this.bytesRead += record.content.length
-      this.#handler.onData(this, record.content)
+      this.#receiver.onData(this, record.content)
     }
     this.#deliverEnd()
   }
@@ -105,7 +113,7 @@ export class RecordLink implements Link, LinkHandler {
   #deliverEnd(): void {
     if (!this.#innerEnded || this.ended || this.#paused || this.#unread.length > 0 || this.#inner.closed) return
     this.ended = true
-    this.#handler?.onEnd(this)
+    this.#receiver?.onEnd(this)
   }
 
   #take(): TestRecord | undefined {

@@ -58,4 +58,5 @@ bites(transportChecks, [
   link('socket() without unread bytes carries bulk both ways', links.SocketSwallows, /bytes/),
   link('socket() half-closes both ways', links.SocketEndDestroys, /./),
   link('after socket() the counters stay right and destroy works', links.CountsNothing, /deep/),
+  link('after socket() the counters stay right and destroy works', links.SilentOnceGiven, /onClose/),
 ])
