@@ -1,4 +1,5 @@
-// Runs the built packages on the Node that runs this file: `npx --yes node@22.19.0 tools/smoke-node.ts`.
+// Runs the built packages on the Node that runs this file, which must be of the version that is named:
+//   npx --yes --allow-scripts=node node@22.19.0 tools/smoke-node.ts 22.19.0
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -46,6 +47,8 @@ function theCommandStarts(): void {
   assert.match(stdout, /gateway check/)
 }
 
+const expected = process.argv[2] ?? ''
+assert.ok(`${process.version}.`.startsWith(`v${expected}.`), `this is ${process.version}, not ${expected}`)
 await everyEntryLoads()
 await aRequestIsRouted()
 theCommandStarts()
