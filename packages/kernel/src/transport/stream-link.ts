@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Address, Link, LinkHandler } from '../contracts.ts'
+import { borrowBuffer, deservesBuffer, giveBack } from './write-buffers.ts'
 
 const LINK: unique symbol = Symbol('link')
 
@@ -48,6 +49,8 @@ export class StreamLink implements Link {
   #closed = false
   #finished = false
   #writable = true
+  #lent: Buffer[] | undefined = undefined
+  #returned: (() => void) | undefined = undefined
   readonly #inner: Link | undefined
 
   /** `inner` is the link underneath (the encrypted one, say): it lends its addresses and is closed along. */
@@ -96,8 +99,9 @@ export class StreamLink implements Link {
 
   write(bytes: Uint8Array | string): boolean {
     if (this.#finished || this.#closed || bytes.length === 0) return this.#writable
-    this.#writable =
-      typeof bytes === 'string' ? this.duplex.write(bytes, 'latin1') : this.duplex.write(Buffer.from(bytes))
+    if (typeof bytes === 'string') this.#writable = this.duplex.write(bytes, 'latin1')
+    else if (deservesBuffer(bytes.length)) this.#writable = this.#writeLent(bytes)
+    else this.#writable = this.duplex.write(Buffer.from(bytes))
     return this.#writable
   }
 
@@ -176,6 +180,16 @@ export class StreamLink implements Link {
     this.#inner?.destroy()
     this.handler?.onClose(this, this.failure)
     this.handler = undefined
+  }
+
+  /** Writes are done in order, failed ones included: the first buffer lent is the first to come back. */
+  #writeLent(bytes: Uint8Array): boolean {
+    const lent = (this.#lent ??= [])
+    this.#returned ??= () => giveBack(lent.shift())
+    const buffer = borrowBuffer()
+    buffer.set(bytes)
+    lent.push(buffer)
+    return this.duplex.write(buffer.subarray(0, bytes.length), this.#returned)
   }
 
   #deliverHeld(): void {
