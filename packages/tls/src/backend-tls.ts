@@ -1,9 +1,9 @@
-import { isIP } from 'node:net'
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 import {
   type BackendTls,
   type BackendTlsProvider,
   GatewayError,
+  isIp,
   type Link,
   type Secured,
   type SecureRequest,
@@ -48,7 +48,7 @@ class ClientTls implements BackendTlsProvider {
   async secure(link: Link, tls: BackendTls, host: string, request: SecureRequest): Promise<Secured> {
     const { context, sessions } = this.#client(tls)
     const name = tls.serverName ?? host
-    const serverName = isIP(name) === 0 ? name : undefined
+    const serverName = isIp(name) ? undefined : name
     const session = sessions.get(name)
     const socket = connect({
       socket: link.socket(request.unread),
