@@ -27,6 +27,9 @@ import { chooseProtocol, readProxyHeader } from './prologue.ts'
 import { Residency } from './residency.ts'
 import { UpstreamChannel } from './upstream.ts'
 
+/** One for all: whatever still waits for a session that has ended is only told to stop. */
+const SESSION_OVER = new GatewayError('PROXY_CLIENT_GONE')
+
 const NO_ATTRIBUTES: Readonly<Record<string, string>> = Object.freeze({})
 
 /** The listener, as its sessions see it. */
@@ -353,7 +356,8 @@ export class GatewaySession implements Session, ChannelOwner {
     this.#ending = ending
     this.#cancelEnforcement?.()
     // A protocol that drives the link itself sees its client leave before the session does: whoever still works for it stops.
-    this.#controller?.abort(this.#aborted ?? ending.error ?? new GatewayError('PROXY_CLIENT_GONE'))
+    // A relay was the last thing its session waited for.
+    if (this.#flight === undefined) this.#controller?.abort(this.#aborted ?? ending.error ?? SESSION_OVER)
     for (const upstream of this.#upstreams ?? []) upstream.destroy()
     this.#upstreams = undefined
     this.#host.settled(this)
