@@ -43,6 +43,7 @@ describe('imports that are allowed', () => {
     ['testkit', 'src/protocol.ts', 'vitest'],
     ['gateway', 'src/main.ts', '@proxy/http'],
     ['gateway', 'src/admin.ts', 'node:http'],
+    ['gateway', 'test/library.test.ts', '@proxy/gateway'],
     ['bench', 'src/main.ts', '@proxy/http'],
   ])('%s %s: %s', (owner, file, specifier) => {
     expect(check(owner, file, specifier)).toBeUndefined()

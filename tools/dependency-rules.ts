@@ -77,7 +77,7 @@ function builtin(path: string, module: string, { folder }: Member): string | und
 
 function external(path: string, name: string, member: Member, hoisted: Manifest): string | undefined {
   const { folder, manifest } = member
-  if (name === manifest.name) return 'import your own package by relative path'
+  if (name === manifest.name) return isShipped(path) ? 'import your own package by relative path' : undefined
   if (name === app && !folder.startsWith('apps/')) return 'nothing imports an app'
   const shipped = isShipped(path)
   const rule = ruleOf(folder)
