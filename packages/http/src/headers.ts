@@ -62,29 +62,27 @@ function rewritten(
   if (absolute !== undefined) strip |= bit(HOST)
   if (head.minor === 0) strip |= bit(EXPECT)
   if (upgrade) strip &= ~bit(UPGRADE)
-  const target = absolute?.path ?? latin1(bytes, head.targetStart, head.targetEnd)
-  const hostLine = absolute !== undefined || !head.has(HOST) ? `Host: ${host}\r\n` : ''
-  return (
-    `${latin1(bytes, head.start, head.methodEnd)} ${target} HTTP/1.1\r\n${hostLine}` +
-    keptLines(head, bytes, strip) +
+  const added =
     (head.has(TE) && acceptsTrailers(head, bytes) ? 'TE: trailers\r\n' : '') +
     (upgrade ? 'Connection: Upgrade\r\n' : '') +
     ((head.seen & forwarded) !== 0 ? forwarder.tailBehind(head, bytes, host) : forwarder.tail(host))
-  )
+  if (absolute === undefined && head.minor === 1) return keptLines(head, bytes, head.start, strip) + added
+  const target = absolute?.path ?? latin1(bytes, head.targetStart, head.targetEnd)
+  const hostLine = absolute !== undefined || !head.has(HOST) ? `Host: ${host}\r\n` : ''
+  const firstLine = `${latin1(bytes, head.start, head.methodEnd)} ${target} HTTP/1.1\r\n`
+  return firstLine + hostLine + keptLines(head, bytes, head.fieldsAt, strip) + added
 }
 
 function acceptsTrailers(head: MessageHead, bytes: Buffer): boolean {
   return head.values(bytes, TE).some((value) => /(^|[,\s])trailers([,;\s]|$)/i.test(value))
 }
 
-/** The lines that are neither in `strip` nor named by Connection, joined in as few slices as possible. */
-function keptLines(head: MessageHead, bytes: Buffer, strip: number): string {
+/** From `from` on, the lines that are neither in `strip` nor named by Connection, in as few slices as possible. */
+function keptLines(head: MessageHead, bytes: Buffer, from: number, strip: number): string {
   let text = ''
-  let from = head.fieldsAt
   for (let i = 0; i < head.count; i++) {
     const id = head.ids[i]!
-    const dropped = id !== 0 ? (strip & bit(id)) !== 0 || isNamed(head, bytes, i) : isNamed(head, bytes, i)
-    if (!dropped) continue
+    if ((id === 0 || (strip & bit(id)) === 0) && !isNamed(head, bytes, i)) continue
     text += latin1(bytes, from, head.lines[i * 4]!)
     from = head.lineEnd(i)
   }
@@ -116,6 +114,6 @@ export function responseHead(head: MessageHead, bytes: Buffer, added: string, un
   }
   if (unframed) strip |= bit(TRANSFER_ENCODING) | bit(TRAILER)
   if (head.status === 204) strip |= framing
-  const first = latin1(bytes, head.start + 8, head.fieldsAt)
-  return `HTTP/1.1${first}${keptLines(head, bytes, strip)}${upgrade}${added}\r\n`
+  const version = 'HTTP/1.1'
+  return `${version}${keptLines(head, bytes, head.start + version.length, strip)}${upgrade}${added}\r\n`
 }
