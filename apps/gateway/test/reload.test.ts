@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   describeNeeding,
@@ -108,6 +108,22 @@ describe.each([1, 2])('SIGHUP with %i workers', (workers) => {
     await taken.close()
     const { reloads } = await statsOf(ports.admin)
     expect(reloads.failed).toBe(2)
+  })
+
+  it.skipIf(workers === 1)('is all or nothing: what the last worker cannot do, none does', async () => {
+    await using taken = await httpBackend('taken')
+    write(second.endpoint)
+    const file = join(directory, 'gateway.config.mjs')
+    const text = readFileSync(file, 'utf8').replace(
+      '"listeners":[',
+      `"listeners":[...(process.env.GATEWAY_WORKER === '2' ? [{ address: '127.0.0.1:${taken.port}', protocol: 'redis' }] : []),`,
+    )
+    writeFileSync(file, text)
+    await reload(/the reload failed/)
+    for (let i = 0; i < 20; i++) expect(await get()).toBe('first')
+    write(second.endpoint)
+    await reload(/"reloaded"/)
+    for (let i = 0; i < 20; i++) expect(await get()).toBe('second')
   })
 
   describeNeeding(['wrk', 'pgbench'], 'under load', () => {
