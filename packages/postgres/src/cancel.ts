@@ -1,4 +1,11 @@
-import { type Disposer, GatewayError, type ProtocolContext, type Session, type Upstream } from '@proxy/kernel'
+import {
+  type Backend,
+  type Disposer,
+  GatewayError,
+  type ProtocolContext,
+  type Session,
+  type Upstream,
+} from '@proxy/kernel'
 import { requestBackendTls } from './backend-tls.ts'
 import { CancelDesk, cancelTopic } from './cancel-desk.ts'
 import { type Cancellable, CancelKeys, exactBackend, keyOf, ownerOf, requestFor } from './cancel-keys.ts'
@@ -18,14 +25,14 @@ export class Cancels {
   readonly #context: ProtocolContext
   readonly #keys: CancelKeys
   readonly #rate: CancelRate
-  readonly #node: number
+  readonly #settings: PostgresSettings
   readonly #stop: AbortController = new AbortController()
   readonly #desk: CancelDesk
   readonly #leave: Disposer
 
   constructor(settings: PostgresSettings, context: ProtocolContext) {
     this.#context = context
-    this.#node = settings.node
+    this.#settings = settings
     this.#keys = new CancelKeys({ node: settings.node, worker: context.peers.self })
     this.#rate = new CancelRate(settings.maxCancelRate, context.clock)
     this.#desk = context.shared(cancelTopic, () => new CancelDesk())
@@ -58,22 +65,31 @@ export class Cancels {
     const key = parseCancelRequest(packet)
     if (key === undefined || !this.#rate.admits(session.client.peer.host)) return
     try {
-      const { node, worker } = ownerOf(key.pid)
-      if (node === this.#node) await this.#desk.cancel(this.#context.peers, worker, key)
+      await this.#cancel(key, packet)
     } catch (error) {
       if (!GatewayError.is(error)) throw error
     }
   }
 
+  #cancel(key: CancelKey, packet: Buffer): Promise<void> | undefined {
+    const { node, worker } = ownerOf(key.pid)
+    if (node === this.#settings.node) return this.#desk.cancel(this.#context.peers, worker, key)
+    const gateway = this.#settings.nodes.get(node)
+    return gateway && this.#send(gateway, `node ${node}`, packet)
+  }
+
   /** Settles when the backend took it; at once when the key is none of ours. */
   async #deliver(key: CancelKey): Promise<void> {
     const found = this.#keys.find(key)
-    if (found === undefined) return
+    if (found !== undefined) await this.#send(exactBackend(found), found.tenant, requestFor(found))
+  }
+
+  async #send(backend: Backend, key: string, request: Buffer): Promise<void> {
     const deadline = new AbortController()
     const signal = AbortSignal.any([this.#stop.signal, deadline.signal])
     const timer = this.#context.clock.after(deliveryTimeoutMs, () => deadline.abort())
     try {
-      await send(await this.#context.dial(exactBackend(found), found.tenant, signal), requestFor(found), signal)
+      await send(await this.#context.dial(backend, key, signal), request, signal)
     } finally {
       timer()
     }

@@ -1,4 +1,4 @@
-import { GatewayError } from '@proxy/kernel'
+import { type Backend, backend, GatewayError, type Resolution } from '@proxy/kernel'
 
 /**
  * Where a tenant's name is read.
@@ -43,6 +43,11 @@ export interface PostgresOptions {
   readonly readinessTimeoutMs?: number | undefined
   /** Number of this gateway among several, 0 to 255, put into the cancel keys. Default 0. */
   readonly node?: number | undefined
+  /**
+   * Where the other gateways are, by their `node`: a cancel request that a balancer hands to the wrong one is passed on.
+   * They are dialled like any backend, through the guard too. Default: such requests are dropped.
+   */
+  readonly nodes?: Readonly<Record<number, Resolution>> | undefined
   /** Cancel requests that one client address may send in a second; the others are dropped. Default 100. */
   readonly maxCancelRate?: number | undefined
 }
@@ -58,6 +63,7 @@ export interface PostgresSettings {
   readonly rewrite: PostgresOptions['rewrite']
   readonly readinessTimeoutMs: number
   readonly node: number
+  readonly nodes: ReadonlyMap<number, Backend>
   readonly maxCancelRate: number
 }
 
@@ -74,10 +80,33 @@ export function settingsOf(options: PostgresOptions): PostgresSettings {
     rewrite: options.rewrite,
     readinessTimeoutMs: options.readinessTimeoutMs ?? 8_000,
     node: options.node ?? 0,
+    nodes: nodesOf(options.nodes ?? {}),
     maxCancelRate: options.maxCancelRate ?? 100,
   }
   validate(settings)
   return settings
+}
+
+function nodesOf(nodes: Readonly<Record<number, Resolution>>): ReadonlyMap<number, Backend> {
+  return new Map(Object.entries(nodes).map(([name, resolution]) => [nodeOf(name), gatewayOf(name, resolution)]))
+}
+
+function nodeOf(name: string): number {
+  const node = Number(name)
+  if (!isNode(node)) throw invalid(`nodes: '${name}' is not a whole number from 0 to 255`)
+  return node
+}
+
+function gatewayOf(name: string, resolution: Resolution): Backend {
+  try {
+    return backend(resolution)
+  } catch (cause) {
+    throw invalid(`nodes: what is said of ${name} is no address`, cause)
+  }
+}
+
+function isNode(node: number): boolean {
+  return Number.isInteger(node) && node >= 0 && node <= 255
 }
 
 function trimDots(domain: string): string {
@@ -96,12 +125,13 @@ function validate(settings: PostgresSettings): void {
   validateNumbers(settings)
 }
 
-function validateNumbers({ readinessTimeoutMs, node, maxCancelRate }: PostgresSettings): void {
+function validateNumbers({ readinessTimeoutMs, node, nodes, maxCancelRate }: PostgresSettings): void {
   if (!(readinessTimeoutMs >= 0)) throw invalid('readinessTimeoutMs: not a number of milliseconds')
-  if (!Number.isInteger(node) || node < 0 || node > 255) throw invalid('node: not a whole number from 0 to 255')
+  if (!isNode(node)) throw invalid('node: not a whole number from 0 to 255')
+  if (nodes.has(node)) throw invalid(`nodes: ${node} is this gateway itself`)
   if (!(maxCancelRate > 0)) throw invalid('maxCancelRate: not a positive number')
 }
 
-function invalid(message: string): GatewayError {
-  return new GatewayError('PROXY_CONFIG_INVALID', { message: `postgres(): ${message}` })
+function invalid(message: string, cause?: unknown): GatewayError {
+  return new GatewayError('PROXY_CONFIG_INVALID', { message: `postgres(): ${message}`, cause })
 }

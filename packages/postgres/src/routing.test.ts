@@ -122,6 +122,9 @@ test.each<PostgresOptions>([
   { userSeparator: '' },
   { readinessTimeoutMs: -1 },
   { node: 256 },
+  { nodes: { 0: 'other:5432' } },
+  { nodes: { 256: 'other:5432' } },
+  { nodes: { 1: 'other:port' } },
   { maxCancelRate: 0 },
 ])('%j is refused', (options) => {
   expect(() => settingsOf(options)).toThrow(expect.objectContaining({ code: 'PROXY_CONFIG_INVALID' }))

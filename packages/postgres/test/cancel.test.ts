@@ -3,6 +3,7 @@ import type { Layer, Peers } from '@proxy/kernel'
 import {
   certificateAuthority,
   describeNeeding,
+  findFreePort,
   launch,
   type Launched,
   type PostgresServer,
@@ -188,6 +189,22 @@ test('with several endpoints, the server of the session is asked', async () => {
   await expect(running.query).rejects.toMatchObject(canceled)
   await running.client.end()
   await other.stop()
+})
+
+test('a request that a balancer hands to another gateway is passed on', async () => {
+  const port = await findFreePort()
+  await using home = await openGateway(to(server), {
+    protocol: { node: 1 },
+    listener: { address: { host: '127.0.0.1', port } },
+  })
+  await using knowing = await openGateway(to(server), { protocol: { node: 2, nodes: { 1: `127.0.0.1:${port}` } } })
+  await using unknowing = await openGateway(to(server), { protocol: { node: 3 } })
+  const running = await sleeping(home.port)
+  const request = encodeCancelRequest(running.key)
+  expect(await dialsDuring(unknowing, () => cancel(unknowing.port, request))).toBe(0)
+  expect(await cancel(knowing.port, request)).toBe('')
+  await expect(running.query).rejects.toMatchObject(canceled)
+  await running.client.end()
 })
 
 /** Workers that reach each other as processes do: messages survive JSON. */

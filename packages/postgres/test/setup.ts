@@ -10,7 +10,7 @@ export interface TestGateway extends AsyncDisposable {
 
 export interface TestGatewayOptions extends Omit<GatewayOptions, 'listeners' | 'resolver'> {
   readonly protocol?: PostgresOptions
-  readonly listener?: Omit<ListenerOptions, 'address' | 'protocol'>
+  readonly listener?: Partial<Omit<ListenerOptions, 'protocol'>>
 }
 
 /** A gateway with one listener, in front of servers on the loopback. Errors that no client caused fail the test. */

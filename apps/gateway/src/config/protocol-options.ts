@@ -36,6 +36,7 @@ const postgresShape: Shape<PostgresOptions> = {
   rewrite: callback,
   readinessTimeoutMs: milliseconds,
   node: z.int().min(0).max(255).optional(),
+  nodes: z.record(z.string(), resolutionSchema).optional(),
   maxCancelRate: z.number().positive().optional(),
 }
 
