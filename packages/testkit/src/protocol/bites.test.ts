@@ -59,7 +59,7 @@ bites(protocolChecks, [
   mutant(
     'the drain deadline holds for clients that have not said what they want',
     mutants.ThrowingDrain,
-    /outlived|broken/,
+    /drain is broken/,
   ),
   mutant(refusals, mutants.LeakyRefusal, /must stay inside/),
   mutant(refusals, mutants.MalformedRefusal, /PROXY_WAKE_TIMEOUT is not well-formed/),
