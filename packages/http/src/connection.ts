@@ -15,9 +15,6 @@ const maxHeld = 65_536
 const drainIdleMs = 1_000
 const empty: Buffer = Buffer.alloc(0)
 
-/** Called once, when the connection is over. The kernel then closes the link, politely unless it is closed already. */
-export type Done = (error: GatewayError | undefined) => void
-
 /** One HTTP/1.1 client connection. Requests are served one by one; pipelined ones wait as bytes. */
 export class ClientConnection implements LinkHandler {
   readonly server: HttpProtocol
@@ -25,7 +22,7 @@ export class ClientConnection implements LinkHandler {
   readonly link: Link
   readonly forwarder: Forwarder
   draining = false
-  readonly #done: Done
+  readonly #settled: PromiseWithResolvers<void>
   readonly #request: Http1Request
   #held: Buffer | undefined = undefined
   #paused = false
@@ -35,11 +32,12 @@ export class ClientConnection implements LinkHandler {
   /** The link is someone else's: the kernel's, which closes it, or that of the relay or of HTTP/2. */
   #over = false
 
-  constructor(server: HttpProtocol, session: Session, link: Link, done: Done) {
+  /** `settled` is told when the connection is over; the kernel then closes the link, politely unless it is closed already. */
+  constructor(server: HttpProtocol, session: Session, link: Link, settled: PromiseWithResolvers<void>) {
     this.server = server
     this.session = session
     this.link = link
-    this.#done = done
+    this.#settled = settled
     const client = session.client.peer.host
     const proto = session.client.tls === undefined ? 'http' : 'https'
     this.forwarder = new Forwarder(client, proto, server.settings.trusts(client))
@@ -147,7 +145,7 @@ export class ClientConnection implements LinkHandler {
   /** Both ends speak another protocol from here on. */
   relay(channel: Channel): void {
     this.#giveAway()
-    this.session.relay(channel).then(() => this.#done(undefined), this.#done)
+    this.#await(this.session.relay(channel))
   }
 
   /** Ends the connection so that the client can tell that what it has is not all. */
@@ -193,7 +191,7 @@ export class ClientConnection implements LinkHandler {
 
   #becomeHttp2(bytes: Buffer): void {
     this.#giveAway()
-    this.server.serveHttp2(this.session, this.link, Buffer.from(bytes)).then(() => this.#done(undefined), this.#done)
+    this.#await(this.server.serveHttp2(this.session, this.link, Buffer.from(bytes)))
   }
 
   #sweepIdle(): void {
@@ -223,7 +221,21 @@ export class ClientConnection implements LinkHandler {
     if (this.#over) return
     this.#request.abandon()
     this.#giveAway()
-    this.#done(error)
+    this.#settle(error)
+  }
+
+  /** The session ends with whoever has the link now. */
+  #await(work: Promise<unknown>): void {
+    work.then(
+      () => this.#settle(undefined),
+      (error: unknown) => this.#settle(GatewayError.from(error)),
+    )
+  }
+
+  #settle(error: GatewayError | undefined): void {
+    this.server.left(this.session, error)
+    if (error === undefined) this.#settled.resolve()
+    else this.#settled.reject(error)
   }
 
   #giveAway(): void {

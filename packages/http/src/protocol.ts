@@ -48,7 +48,7 @@ export class HttpProtocol implements Protocol, PoolHost {
   readonly #periodMs: number
   readonly #http2: Http2Side
   /** Errors whose clients have had their answer. */
-  readonly #known = new WeakSet<GatewayError>()
+  readonly #told = new WeakSet<GatewayError>()
   #clock: Clock | undefined = undefined
 
   constructor(options: HttpOptions) {
@@ -104,16 +104,22 @@ export class HttpProtocol implements Protocol, PoolHost {
   serve(session: Session): Promise<void> {
     const { link, unread } = session.client.detach()
     if (session.client.tls?.alpn === 'h2') return this.serveHttp2(session, link, unread)
-    return new Promise((resolve, reject) => {
-      const connection = new ClientConnection(this, session, link, (error) => {
-        this.#served.delete(session)
-        if (error === undefined) resolve()
-        else reject(this.#told(error))
-      })
-      this.#served.set(session, connection)
-      if (session.draining) connection.drain()
-      connection.start(unread)
-    })
+    return this.#serveHttp1(session, link, unread)
+  }
+
+  #serveHttp1(session: Session, link: Link, unread: Buffer): Promise<void> {
+    const settled = Promise.withResolvers<void>()
+    const connection = new ClientConnection(this, session, link, settled)
+    this.#served.set(session, connection)
+    if (session.draining) connection.drain()
+    connection.start(unread)
+    return settled.promise
+  }
+
+  /** A connection is over. Of its error, the client has had its answer already. */
+  left(session: Session, error: GatewayError | undefined): void {
+    this.#served.delete(session)
+    if (error !== undefined) this.#told.add(error)
   }
 
   /** Whether these are the first bytes of a client that knows that HTTP/2 is spoken here. */
@@ -130,14 +136,8 @@ export class HttpProtocol implements Protocol, PoolHost {
   }
 
   refuse(error: GatewayError): string | undefined {
-    if (this.#known.delete(error)) return undefined
+    if (this.#told.delete(error)) return undefined
     return refusalMessage(refusalOf(error, ''), 'Connection: close\r\n', false)
-  }
-
-  /** The client has had its answer already. */
-  #told(error: GatewayError): GatewayError {
-    this.#known.add(error)
-    return error
   }
 
   drain(session: Session): void {
