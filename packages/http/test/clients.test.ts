@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describeNeeding, run, runOrThrow } from '@proxy/test-servers'
 import { expect, it } from 'vitest'
+import { http } from '../src/index.ts'
 import { gateway, nodeBackend } from './setting.ts'
 
 /** Streams events for so long; `HTTP_SSE_MS=120000` for two minutes. */
@@ -67,6 +68,33 @@ describeNeeding(['wrk'], 'wrk', () => {
     const { stdout } = await runOrThrow('wrk', ['-t1', '-c32', '-d2s', url])
     expect(stdout).toMatch(/[1-9]\d* requests in/)
     expect(stdout).not.toMatch(/Socket errors|Non-2xx/)
+    expect(errors).toEqual([])
+  })
+})
+
+describeNeeding(['wrk'], 'reloads under load', () => {
+  it('fail no request', { timeout: 30_000 }, async () => {
+    const port = await nodeBackend((_req, res) => res.end('hello'))
+    const { url, port: front, gateway: running, errors } = await gateway(port)
+    const load = runOrThrow('wrk', ['-t1', '-c16', '-d3s', url])
+    let loading = true
+    void load.finally(() => {
+      loading = false
+    })
+    let reloads = 0
+    while (loading) {
+      await running.reload({
+        listeners: [{ address: `127.0.0.1:${front}`, protocol: http() }],
+        resolver: () => `127.0.0.1:${port}`,
+        guard: false,
+      })
+      reloads++
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    const { stdout } = await load
+    expect(stdout).toMatch(/[1-9]\d* requests in/)
+    expect(stdout).not.toMatch(/Socket errors|Non-2xx/)
+    expect(reloads).toBeGreaterThan(5)
     expect(errors).toEqual([])
   })
 })
