@@ -12,7 +12,9 @@ import {
 import { handshake } from './handshake.ts'
 import { tlsInfo } from './tls-info.ts'
 
-/** Sessions kept for each {@link BackendTls}: as many names as one such object is ever used for, and then some. */
+/** Kinds of backends that are remembered, each with its context and its sessions. */
+const maxClients = 1_000
+/** Sessions that are kept for each kind, one for each server name. */
 const maxSessions = 100
 
 /** What went wrong, as far as a client may know. */
@@ -43,7 +45,7 @@ export function backendTls(): BackendTlsProvider {
 }
 
 class ClientTls implements BackendTlsProvider {
-  readonly #clients: WeakMap<BackendTls, Client> = new WeakMap()
+  readonly #clients: Map<string, Client> = new Map()
 
   async secure(link: Link, tls: BackendTls, host: string, request: SecureRequest): Promise<Secured> {
     const { context, sessions } = this.#client(tls)
@@ -59,20 +61,31 @@ class ClientTls implements BackendTlsProvider {
       ...(request.alpn.length === 0 ? {} : { ALPNProtocols: [...request.alpn] }),
       rejectUnauthorized: tls.insecure !== true,
     })
-    // A session is a ticket for one connection (RFC 8446 appendix C.4).
-    sessions.delete(name)
     socket.on('session', (ticket) => keep(sessions, name, ticket))
     await complete(socket, request.signal)
     return { link: streamLink(socket, link), tls: tlsInfo(socket, serverName, tls.insecure !== true) }
   }
 
+  /** By what is in it, as many resolvers make a new object for each answer. */
   #client(tls: BackendTls): Client {
-    const known = this.#clients.get(tls)
+    const kind = kindOf(tls)
+    const known = this.#clients.get(kind)
     if (known !== undefined) return known
     const client = { context: contextOf(tls), sessions: new Map<string, Buffer>() }
-    this.#clients.set(tls, client)
+    dropOldest(this.#clients, maxClients)
+    this.#clients.set(kind, client)
     return client
   }
+}
+
+/** Whatever a session was verified by must be in it: a resumed one is not verified again. */
+function kindOf({ insecure = false, ca, cert, key }: BackendTls): string {
+  return JSON.stringify([insecure, ca?.toString(), cert?.toString(), key?.toString()])
+}
+
+function dropOldest(map: Map<string, unknown>, limit: number): void {
+  const [oldest] = map.keys()
+  if (map.size >= limit && oldest !== undefined) map.delete(oldest)
 }
 
 function contextOf({ ca, cert, key }: BackendTls): SecureContext {
@@ -84,7 +97,7 @@ function contextOf({ ca, cert, key }: BackendTls): SecureContext {
 }
 
 function keep(sessions: Map<string, Buffer>, name: string, ticket: Buffer): void {
-  if (sessions.size >= maxSessions && !sessions.has(name)) sessions.clear()
+  if (!sessions.has(name)) dropOldest(sessions, maxSessions)
   sessions.set(name, ticket)
 }
 
