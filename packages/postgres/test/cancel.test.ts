@@ -12,6 +12,7 @@ import {
 import { tls } from '@proxy/tls'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { postgres } from '../src/index.ts'
 import { encodeCancelRequest, encodeRequest, requestCodes } from '../src/wire.ts'
 import { balance, connectTls, exchange, tap } from './raw.ts'
 import { at, openGateway, type TestGateway, to } from './setup.ts'
@@ -189,6 +190,20 @@ test('with several endpoints, the server of the session is asked', async () => {
   await expect(running.query).rejects.toMatchObject(canceled)
   await running.client.end()
   await other.stop()
+})
+
+test('a session from before a reload is cancelled by way of the new configuration', async () => {
+  const address = { host: '127.0.0.1', port: await findFreePort() }
+  await using gateway = await openGateway(to(server), { listener: { address } })
+  const running = await sleeping(address.port)
+  await gateway.gateway.reload({
+    resolver: to(server),
+    guard: { allow: ['127.0.0.0/8'] },
+    listeners: [{ address, protocol: postgres() }],
+  })
+  await cancel(address.port, encodeCancelRequest(running.key))
+  await expect(running.query).rejects.toMatchObject(canceled)
+  await running.client.end()
 })
 
 test('a request that a balancer hands to another gateway is passed on', async () => {
