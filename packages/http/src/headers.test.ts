@@ -54,6 +54,12 @@ describe('a forwarded request', () => {
     expect(forward(`${get}${claims}\r\n`)).toBe(get + tail)
   })
 
+  it('loses fields that some backends would take for those, whoever sends them', () => {
+    const claims = 'X_Forwarded_For: 1.1.1.1\r\nX-Forwarded_Proto: https\r\nX_Custom: kept\r\n'
+    expect(forward(`${get}${claims}\r\n`)).toBe(`${get}X_Custom: kept\r\n${tail}`)
+    expect(forward(`${get}${claims}\r\n`, true)).toBe(`${get}X_Custom: kept\r\n${tail}`)
+  })
+
   it('continues what a trusted balancer says', () => {
     const claims = 'X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.1.1.1\r\n'
     expect(forward(`${get}${claims}\r\n`, true)).toBe(

@@ -5,6 +5,7 @@ import {
   bit,
   CONNECTION,
   CONTENT_LENGTH,
+  DISGUISED,
   EXPECT,
   FORWARDED,
   HOST,
@@ -23,7 +24,7 @@ import {
 
 const hopByHop = bit(CONNECTION) | bit(KEEP_ALIVE) | bit(PROXY_CONNECTION) | bit(UPGRADE)
 const forwarded = bit(X_FORWARDED_FOR) | bit(X_FORWARDED_PROTO) | bit(X_FORWARDED_HOST) | bit(FORWARDED)
-const request = hopByHop | bit(PROXY_AUTHORIZATION) | bit(TE) | bit(HTTP2_SETTINGS) | forwarded
+const request = hopByHop | bit(PROXY_AUTHORIZATION) | bit(TE) | bit(HTTP2_SETTINGS) | bit(DISGUISED) | forwarded
 const framing = bit(CONTENT_LENGTH) | bit(TRANSFER_ENCODING)
 
 /** In place of an absolute-form target: its path, and its authority as Host. */

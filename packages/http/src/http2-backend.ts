@@ -7,7 +7,8 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2'
 import { type Backend, GatewayError, type Link, type Session } from '@proxy/kernel'
-import { type Http2Request, toHeaders } from './http2-request.ts'
+import { toHeaders } from './http2-head.ts'
+import type { Http2Request } from './http2-request.ts'
 import type { HttpProtocol } from './protocol.ts'
 
 /** Streams of one backend connection before another is opened. */

@@ -53,7 +53,7 @@ export function problemOf(headers: IncomingHttpHeaders): string | undefined {
 export function forwardedFields(headers: IncomingHttpHeaders): [string, string][] | undefined {
   const fields: [string, string][] = []
   for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || name.startsWith(':') || dropped.has(name)) continue
+    if (value === undefined || name.startsWith(':') || dropped.has(name.replaceAll('_', '-'))) continue
     if (name === 'te') {
       if (/trailers/i.test(String(value))) fields.push(['te', 'trailers'])
       continue
@@ -112,6 +112,16 @@ export function http2Head(head: MessageHead, bytes: Buffer): OutgoingHttpHeaders
     const known = headers[name]
     if (known === undefined) headers[name] = value
     else headers[name] = Array.isArray(known) ? [...known, value] : [String(known), value]
+  }
+  return headers
+}
+
+/** Fields as node:http2 wants them. */
+export function toHeaders(fields: readonly (readonly [string, string])[]): OutgoingHttpHeaders {
+  const headers: Record<string, string | string[]> = {}
+  for (const [name, value] of fields) {
+    const known = headers[name]
+    headers[name] = known === undefined ? value : [known, value].flat()
   }
   return headers
 }

@@ -6,11 +6,20 @@ import type { Exchange } from './exchange.ts'
 import { keyOf } from './host.ts'
 import type { Http2Connection } from './http2.ts'
 import type { Http2Call } from './http2-backend.ts'
-import { authorityOf, forwardedFields, forwardedTail, http1Head, http2Head, problemOf } from './http2-head.ts'
+import {
+  authorityOf,
+  forwardedFields,
+  forwardedTail,
+  http1Head,
+  http2Head,
+  problemOf,
+  toHeaders,
+} from './http2-head.ts'
 import type { MessageHead } from './message.ts'
 import type { HttpAnswer, HttpRequest } from './options.ts'
 import type { Pool } from './pool.ts'
-import { grpcStatusOf, malformed, refusalOf, statusOf } from './refusals.ts'
+import { refuseCall, refuseStream } from './http2-refusal.ts'
+import { malformed, refusalOf, statusOf } from './refusals.ts'
 import { isIdempotent } from './request-line.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -179,15 +188,14 @@ export class Http2Request implements Exchange {
   get forwardHeaders(): OutgoingHttpHeaders {
     const { forwarder } = this.#connection
     const { ':method': method, ':path': path } = this.headers
-    const headers: Record<string, string | string[]> = {
+    const tail = parseTrailers(forwardedTail(this.headers, forwarder, this.#host))
+    return {
       ':method': method ?? 'GET',
       ':scheme': 'http',
       ':path': path ?? '/',
       ':authority': this.#host,
+      ...toHeaders([...this.#fields, ...tail]),
     }
-    for (const [name, value] of this.#fields) add(headers, name, value)
-    for (const [name, value] of parseTrailers(forwardedTail(this.headers, forwarder, this.#host))) headers[name] = value
-    return headers
   }
 
   get bodiless(): boolean {
@@ -337,25 +345,8 @@ export class Http2Request implements Exchange {
     if (this.stream.destroyed) return
     const { accept = '' } = this.headers
     this.#status = status
-    if (this.#isGrpc) {
-      const message = encodeURIComponent(error.message).replaceAll('%20', ' ')
-      const grpc = {
-        'content-type': 'application/grpc',
-        'grpc-status': String(grpcStatusOf(status)),
-        'grpc-message': message,
-      }
-      this.stream.respond({ ':status': 200, ...grpc }, { endStream: true })
-    } else {
-      const { contentType, body, retryAfter } = refusalOf(error, accept, status)
-      const headers: OutgoingHttpHeaders = {
-        ':status': status,
-        'content-type': contentType,
-        'cache-control': 'no-store',
-      }
-      if (retryAfter !== undefined) headers['retry-after'] = String(retryAfter)
-      this.stream.respond(headers, { endStream: this.isHead })
-      if (!this.isHead) this.stream.end(body)
-    }
+    if (this.#isGrpc) refuseCall(this.stream, error, status)
+    else refuseStream(this.stream, refusalOf(error, accept, status), this.isHead)
     this.#discardRequest()
   }
 
@@ -363,8 +354,7 @@ export class Http2Request implements Exchange {
     const status = answer.status ?? 200
     const body = bodyOf(answer)
     const bodiless = this.isHead || status === 204 || status === 304 || body.length === 0
-    const headers: Record<string, string | string[]> = { ':status': String(status) }
-    for (const [name, value] of answerFields(answer)) add(headers, name, value)
+    const headers = { ':status': status, ...toHeaders(answerFields(answer)) }
     this.respond(headers, bodiless, false)
     if (!bodiless) this.stream.end(body)
     this.#discardRequest()
@@ -417,17 +407,4 @@ export class Http2Request implements Exchange {
       bytesToClient: this.#bytesOut,
     })
   }
-}
-
-function add(headers: Record<string, string | string[]>, name: string, value: string): void {
-  const known = headers[name]
-  if (known === undefined) headers[name] = value
-  else headers[name] = [known, value].flat()
-}
-
-/** Fields as node:http2 wants them. */
-export function toHeaders(fields: readonly (readonly [string, string])[]): OutgoingHttpHeaders {
-  const headers: Record<string, string | string[]> = {}
-  for (const [name, value] of fields) add(headers, name, value)
-  return headers
 }

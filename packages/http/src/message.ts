@@ -1,5 +1,5 @@
 import { latin1, CR, COLON, HTAB, LF, SP, TARGET, TOKEN, VALUE } from './bytes.ts'
-import { bit, CONNECTION, CONTENT_LENGTH, HOST, looksLikeFraming, nameId, TRANSFER_ENCODING } from './names.ts'
+import { bit, CONNECTION, CONTENT_LENGTH, DISGUISED, disguisedId, HOST, nameId, TRANSFER_ENCODING } from './names.ts'
 import { readConnection } from './connection-field.ts'
 
 /** Header lines of one message; more are refused with 431. */
@@ -193,12 +193,8 @@ function parseFields(head: MessageHead, bytes: Buffer, at: number, end: number, 
     lines[line + 3] = valueEnd
     const id = nameId(bytes, nameStart, nameEnd)
     ids[count] = id
-    if (id !== 0) {
-      const failed = note(head, bytes, id, count, strict)
-      if (failed !== 0) return failed
-    } else if (looksLikeFraming(bytes, nameStart, nameEnd)) {
-      return head.fail(400, 'ambiguous framing')
-    }
+    const failed = id === 0 ? unmask(head, bytes, count) : note(head, bytes, id, count, strict)
+    if (failed !== 0) return failed
     count++
   }
 }
@@ -209,6 +205,16 @@ function finish(head: MessageHead, bytes: Buffer, at: number, end: number, count
   head.count = count
   head.end = at + 2
   return at + 2
+}
+
+/** Looks closer at a field that means nothing here. Returns 0 or an error. */
+function unmask(head: MessageHead, bytes: Buffer, index: number): number {
+  const id = disguisedId(bytes, head.lines[index * 4]!, head.lines[index * 4 + 1]!)
+  if (id === 0) return 0
+  if (id === CONTENT_LENGTH || id === TRANSFER_ENCODING) return head.fail(400, 'ambiguous framing')
+  head.ids[index] = DISGUISED
+  head.seen |= bit(DISGUISED)
+  return 0
 }
 
 /** Takes in one of the fields that mean something here. Returns 0 or an error. */

@@ -19,6 +19,8 @@ export const X_FORWARDED_HOST = 13
 export const FORWARDED = 14
 export const HTTP2_SETTINGS = 15
 export const TRAILER = 16
+/** A field that some backends would take for one of the above. It is never passed on. */
+export const DISGUISED = 17
 
 const names: Readonly<Record<string, number>> = {
   connection: CONNECTION,
@@ -72,9 +74,17 @@ export function bit(id: number): number {
   return 1 << id
 }
 
-/** Another spelling of a framing field (`Content_Length`), which some backends read as the real one. */
-export function looksLikeFraming(bytes: Buffer, start: number, end: number): boolean {
-  if (bytes[start + 7] !== UNDERSCORE && bytes[start + 8] !== UNDERSCORE) return false
-  const name = latin1(bytes, start, end).toLowerCase()
-  return name === 'content_length' || name === 'transfer_encoding'
+/**
+ * The name that a field with underscores stands for where a backend makes variables of its fields (CGI and its heirs), as
+ * `X_Forwarded_For` for `X-Forwarded-For`; 0 when there is nothing to gain by it.
+ */
+export function disguisedId(bytes: Buffer, start: number, end: number): number {
+  // The dashes of the names that matter are behind `x`, `content`, `transfer` and `x-forwarded`.
+  const underscored =
+    bytes[start + 1] === UNDERSCORE ||
+    bytes[start + 7] === UNDERSCORE ||
+    bytes[start + 8] === UNDERSCORE ||
+    bytes[start + 11] === UNDERSCORE
+  if (!underscored) return 0
+  return names[latin1(bytes, start, end).toLowerCase().replaceAll('_', '-')] ?? 0
 }
