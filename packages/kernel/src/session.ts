@@ -1,4 +1,4 @@
-import { announceRelay, announceRoute, routeStart } from './announcements.ts'
+import { announceRelay } from './announcements.ts'
 import { type ChannelOwner, type ChannelTls, LinkChannel } from './channel.ts'
 import { attempt } from './attempt.ts'
 import type {
@@ -22,10 +22,10 @@ import { farewell, lingerMs } from './farewell.ts'
 import type { Generation, ListenerSetup } from './generation.ts'
 import { HandshakeClock } from './handshake-clock.ts'
 import type { PipelineParts } from './pipeline.ts'
-import { isPromise, unlessAborted } from './promise.ts'
+import { isPromise } from './promise.ts'
 import { chooseProtocol, readProxyHeader } from './prologue.ts'
-import { Residency } from './residency.ts'
-import { UpstreamChannel } from './upstream.ts'
+import { SessionRoutes } from './session-routes.ts'
+import type { UpstreamChannel } from './upstream.ts'
 
 /** One for all: whatever still waits for a session that has ended is only told to stop. */
 const SESSION_OVER = new GatewayError('PROXY_CLIENT_GONE')
@@ -46,15 +46,13 @@ export class GatewaySession implements Session, ChannelOwner {
   readonly handshake: HandshakeClock
   readonly #host: SessionHost
   readonly #setup: ListenerSetup
-  readonly #residency: Residency
+  readonly #routes: SessionRoutes
   #plugin: Protocol
   #local: Address | undefined = undefined
   #draining = false
   #controller: AbortController | undefined = undefined
   #aborted: GatewayError | undefined = undefined
   #cancelEnforcement: Disposer | undefined = undefined
-  #key: string | undefined = undefined
-  #upstreams: Set<UpstreamChannel> | undefined = undefined
   #flight: RelayFlight | undefined = undefined
   #relayed: RelayResult | undefined = undefined
   #ending: Ending | undefined = undefined
@@ -66,13 +64,13 @@ export class GatewaySession implements Session, ChannelOwner {
     this.#setup = setup
     this.#plugin = setup.protocols[0] as Protocol
     this.handshake = new HandshakeClock(parts.clock, setup.limits.handshakeTimeoutMs)
-    this.#residency = new Residency(parts)
+    this.#routes = new SessionRoutes(this, setup)
     this.client = new LinkChannel(
       link,
       this,
       setup.limits.maxHandshakeBytes,
       'PROXY_CLIENT_GONE',
-      setup.tls && serverTls(setup.tls, () => this.#plugin),
+      setup.tls && serverTls(setup.tls, setup.protocols),
     )
   }
 
@@ -105,7 +103,12 @@ export class GatewaySession implements Session, ChannelOwner {
   }
 
   get key(): string | undefined {
-    return this.#key
+    return this.#routes.key
+  }
+
+  /** Why nothing more may be begun: the session was given up, or has ended. */
+  get over(): GatewayError | undefined {
+    return this.#aborted ?? (this.#ending === undefined ? undefined : SESSION_OVER)
   }
 
   get ending(): Ending | undefined {
@@ -125,7 +128,7 @@ export class GatewaySession implements Session, ChannelOwner {
     try {
       if (this.#setup.hasPrologue) await this.#prologue()
       await this.#plugin.serve(this)
-      this.#conclude(endingOfServe(this.#key !== undefined, this.#relayed))
+      this.#conclude(endingOfServe(this.key !== undefined, this.#relayed))
     } catch (cause) {
       this.#fail(this.#causeOf(cause))
     }
@@ -137,37 +140,11 @@ export class GatewaySession implements Session, ChannelOwner {
   }
 
   resolve(key: string, attributes: Readonly<Record<string, string>> = NO_ATTRIBUTES): Backend | Promise<Backend> {
-    const startedAt = routeStart(this.#parts)
-    this.#key = key
-    let answer: Backend | Promise<Backend>
-    try {
-      answer = this.#setup.generation.pipeline.resolve(this.#routeRequest(key, attributes), this.signal)
-    } catch (cause) {
-      throw this.#unrouted(key, startedAt, cause)
-    }
-    if (isPromise(answer)) return this.#resolveLater(answer, key, startedAt)
-    this.#routed(key, startedAt, answer)
-    return answer
+    return this.#routes.resolve(key, attributes)
   }
 
-  async dial(backend: Backend, key: string = this.#key ?? ''): Promise<Upstream> {
-    const { pipeline } = this.#setup.generation
-    this.handshake.stop()
-    try {
-      const dialled = await pipeline.dial(this.#dialRequest(backend, key), this.signal)
-      const { backendTls } = pipeline.parts
-      const { maxHandshakeBytes } = this.#setup.limits
-      const upstream = new UpstreamChannel(dialled, this, maxHandshakeBytes, key, backend, backendTls)
-      if (this.#ending !== undefined || this.#aborted !== undefined) {
-        upstream.destroy()
-        throw this.#aborted ?? new GatewayError('PROXY_CLIENT_GONE')
-      }
-      this.#upstreams ??= new Set()
-      this.#upstreams.add(upstream)
-      return upstream
-    } finally {
-      this.handshake.start()
-    }
+  dial(backend: Backend, key: string = this.#routes.key ?? ''): Promise<Upstream> {
+    return this.#routes.dial(backend, key, this.#plugin)
   }
 
   async route(key: string, attributes?: Readonly<Record<string, string>>): Promise<Upstream> {
@@ -225,18 +202,13 @@ export class GatewaySession implements Session, ChannelOwner {
 
   channelClosed(channel: LinkChannel): void {
     if (channel === this.client) this.#abort(new GatewayError('PROXY_CLIENT_GONE'))
-    else this.#forget(channel as UpstreamChannel)
+    else this.#routes.forget(channel as UpstreamChannel)
   }
 
   /** A client's link that its protocol drives itself has deadlines of the protocol's own. */
   channelDetached(channel: LinkChannel): void {
     if (channel === this.client) this.#host.settled(this)
-    else this.#forget(channel as UpstreamChannel)
-  }
-
-  #forget(upstream: UpstreamChannel): void {
-    this.#upstreams?.delete(upstream)
-    if (this.#upstreams?.size === 0) this.#upstreams = undefined
+    else this.#routes.forget(channel as UpstreamChannel)
   }
 
   get #parts(): PipelineParts {
@@ -270,42 +242,6 @@ export class GatewaySession implements Session, ChannelOwner {
     throw new GatewayError('PROXY_INTERNAL')
   }
 
-  #routeRequest(key: string, attributes: Readonly<Record<string, string>>) {
-    const { id: session, protocol, listener, client } = this
-    return { key, protocol, listener, session, client: client.peer, tls: client.tls, attributes }
-  }
-
-  #dialRequest(backend: Backend, key: string) {
-    const request = this.#setup.generation.dialRequest(backend, key, this.#plugin, this.listener)
-    // An address costs a system call.
-    const ends = backend.proxyProtocol === 0 ? undefined : { client: this.client.peer, local: this.local }
-    return { ...request, ...ends, session: this.id }
-  }
-
-  async #resolveLater(answer: Promise<Backend>, key: string, startedAt: number): Promise<Backend> {
-    this.handshake.stop()
-    try {
-      const backend = await unlessAborted(answer, this.signal)
-      this.#routed(key, startedAt, backend)
-      return backend
-    } catch (cause) {
-      throw this.#unrouted(key, startedAt, cause)
-    } finally {
-      this.handshake.start()
-    }
-  }
-
-  #routed(key: string, startedAt: number, backend: Backend): void {
-    if (this.#ending === undefined) this.#residency.enter(key, backend.metadata)
-    announceRoute(this.#parts, this, key, startedAt, backend)
-  }
-
-  #unrouted(key: string, startedAt: number, cause: unknown): GatewayError {
-    const error = this.#aborted ?? GatewayError.from(cause, 'PROXY_RESOLVE_INTERNAL')
-    announceRoute(this.#parts, this, key, startedAt, error)
-    return error
-  }
-
   #abort(error: GatewayError): void {
     if (this.#aborted !== undefined || this.#ending !== undefined) return
     this.#aborted = error
@@ -315,7 +251,7 @@ export class GatewaySession implements Session, ChannelOwner {
 
   #failChannels(client: GatewayError, backend: GatewayError): void {
     this.client.fail(client)
-    for (const upstream of this.#upstreams ?? []) upstream.fail(backend)
+    this.#routes.fail(backend)
   }
 
   /**
@@ -358,14 +294,13 @@ export class GatewaySession implements Session, ChannelOwner {
     // A protocol that drives the link itself sees its client leave before the session does: whoever still works for it stops.
     // A relay was the last thing its session waited for.
     if (this.#flight === undefined) this.#controller?.abort(this.#aborted ?? ending.error ?? SESSION_OVER)
-    for (const upstream of this.#upstreams ?? []) upstream.destroy()
-    this.#upstreams = undefined
+    this.#routes.destroy()
     this.#host.settled(this)
     farewell(this.client.link, this.#parts.clock, () => this.#finished())
   }
 
   #finished(): void {
-    this.#residency.leave()
+    this.#routes.leave()
     this.#host.ended(this)
   }
 
@@ -377,11 +312,12 @@ export class GatewaySession implements Session, ChannelOwner {
   }
 }
 
-function serverTls(tls: ListenerTls, plugin: () => Protocol): ChannelTls {
+/** Protocols that share a listener share its handshake, which comes before the choice between them. */
+function serverTls(tls: ListenerTls, protocols: readonly Protocol[]): ChannelTls {
   return {
     clientHello: tls.clientHello,
     get alpn() {
-      return plugin().alpn ?? []
+      return protocols.flatMap((protocol) => protocol.alpn ?? [])
     },
     secure: (link, request) => tls.secure(link, request),
   }
