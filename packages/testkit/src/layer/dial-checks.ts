@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Dialled, GatewayError } from '@proxy/kernel'
 import type { Check } from '../check.ts'
+import { deferred } from '../deferred.ts'
 import { settle, within } from '../waiting.ts'
 import { benched, dialled, failure, type LayerSubject, never, pending } from './subject.ts'
 
@@ -54,7 +55,7 @@ export const dialChecks: readonly Check<LayerSubject>[] = [
       benched(subject, async ({ dial, dialRequest }) => {
         if (dial === undefined) return
         const abort = new AbortController()
-        const late = Promise.withResolvers<Dialled>()
+        const late = deferred<Dialled>()
         let connection: Dialled | undefined
         const result = dial((request) => {
           connection = dialled(request)

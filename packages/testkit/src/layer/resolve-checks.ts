@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Backend, ResolveError } from '@proxy/kernel'
 import type { Check } from '../check.ts'
+import { deferred } from '../deferred.ts'
 import { settle, within } from '../waiting.ts'
 import { benched, failure, type LayerSubject, never, pending } from './subject.ts'
 
@@ -75,7 +76,7 @@ export const resolveChecks: readonly Check<LayerSubject>[] = [
     run: (subject) =>
       benched(subject, async ({ resolve, request, backend }) => {
         if (resolve === undefined) return
-        const answer = Promise.withResolvers<Backend>()
+        const answer = deferred<Backend>()
         const wrapped = resolve((_request, signal) => pending(signal, answer.promise))
         const abort = new AbortController()
         const leaver = failure(() => wrapped(request({ session: 's1' }), abort.signal))

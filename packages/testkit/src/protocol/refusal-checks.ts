@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type ErrorCode, errorCodes, GatewayError, type Layer, type Resolution } from '@proxy/kernel'
 import { show } from '../bytes.ts'
 import type { Check } from '../check.ts'
+import { deferred } from '../deferred.ts'
 import type { Peer } from '../peer.ts'
 import { settle, until } from '../waiting.ts'
 import { demandNoSecrets, endpointOf, secretCause, type Stage, speak, staged } from './stage.ts'
@@ -24,7 +25,7 @@ async function refused(subject: ProtocolSubject, stage: Stage, usual: number): P
 async function usualBytes(subject: ProtocolSubject): Promise<number> {
   let asked = false
   let usual = 0
-  const waking = Promise.withResolvers<Resolution>()
+  const waking = deferred<Resolution>()
   const resolve = (): Promise<Resolution> => {
     asked = true
     return waking.promise

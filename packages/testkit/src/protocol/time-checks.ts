@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Resolution } from '@proxy/kernel'
 import { toBuffer } from '../bytes.ts'
 import type { Check } from '../check.ts'
+import { deferred } from '../deferred.ts'
 import type { Peer } from '../peer.ts'
 import { settle, until } from '../waiting.ts'
 import { handshakeTimeoutMs, type Stage, speak, staged } from './stage.ts'
@@ -23,7 +24,7 @@ async function demandTimeout(stage: Stage, said: Uint8Array): Promise<void> {
 
 /** A client leaves while the resolver has not answered; then the resolver answers. */
 async function leavesWhileWaking(subject: ProtocolSubject, leave: (client: Peer) => void): Promise<void> {
-  const waking = Promise.withResolvers<Resolution>()
+  const waking = deferred<Resolution>()
   let signal: AbortSignal | undefined
   const resolve = (_request: unknown, aborted: AbortSignal): Promise<Resolution> => {
     signal = aborted
