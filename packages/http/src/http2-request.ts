@@ -279,17 +279,17 @@ export class Http2Request implements Exchange {
   trailers: OutgoingHttpHeaders | undefined = undefined
 
   #sendTrailers(): void {
-    if (this.stream.destroyed) return
-    if (this.trailers === undefined) this.stream.close()
-    else this.stream.sendTrailers(this.trailers)
+    // Without any, the stream still has to be ended: `close` would reset it.
+    if (!this.stream.destroyed) this.stream.sendTrailers(this.trailers ?? {})
   }
 
   onBody(bytes: Buffer, start: number, end: number, complete: boolean): void {
+    const trailers = complete ? parseTrailers(this.#upstream?.trailers ?? '') : []
+    // The backend connection may serve someone else by now: it must not be paused for this client.
+    if (complete) this.#upstream = undefined
     if (end > start) this.#write(bytes, start, end)
     if (!complete) return
-    const trailers = parseTrailers(this.#upstream?.trailers ?? '')
     if (trailers.length > 0) this.trailers = toHeaders(trailers)
-    this.#upstream = undefined
     this.stream.end()
   }
 

@@ -151,8 +151,10 @@ export class Upstream implements LinkHandler {
     const exchange = this.#exchange
     this.#exchange = undefined
     this.#inBody = false
-    if (this.#reusable && !surplus && exchange?.sent === true && !this.link.ended) this.pool.release(this)
-    else this.abandon()
+    if (!this.#reusable || surplus || exchange?.sent !== true || this.link.ended) return this.abandon()
+    // The client may have been slow to take the last bytes.
+    this.link.resume()
+    this.pool.release(this)
   }
 
   #finishByClose(exchange: Exchange): void {

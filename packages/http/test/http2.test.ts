@@ -201,6 +201,22 @@ describe('HTTP/2 without TLS', () => {
     await until(() => closed)
   })
 
+  it.each([
+    ['a length', 'Content-Length: 60000\r\n\r\n', 'x'.repeat(60_000)],
+    ['chunks', 'Transfer-Encoding: chunked\r\n\r\n', `${'7530\r\n'}${'x'.repeat(30_000)}\r\n`.repeat(2) + '0\r\n\r\n'],
+  ])('does not slow a pooled connection with a client that was slow at the end: %s', async (_name, framing, body) => {
+    const port = await rawBackend((socket) => {
+      socket.on('data', () => {
+        socket.write(`HTTP/1.1 200 OK\r\n${framing}`)
+        setTimeout(() => socket.write(body), 20)
+      })
+    })
+    const { port: front, dials } = await gateway(port, { h2c: true })
+    const session = dial(front)
+    for (let i = 0; i < 3; i++) expect((await ask(session, { ':path': '/' })).body).toBe('x'.repeat(60_000))
+    expect(dials).toHaveLength(1)
+  })
+
   it('repeats a GET when a pooled connection turns out to be stale', async () => {
     const port = await rawBackend((socket) => {
       let requests = 0
