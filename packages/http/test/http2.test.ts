@@ -203,7 +203,7 @@ describe('HTTP/2 without TLS', () => {
 
   it.each([
     ['a length', 'Content-Length: 60000\r\n\r\n', 'x'.repeat(60_000)],
-    ['chunks', 'Transfer-Encoding: chunked\r\n\r\n', `${'7530\r\n'}${'x'.repeat(30_000)}\r\n`.repeat(2) + '0\r\n\r\n'],
+    ['chunks', 'Transfer-Encoding: chunked\r\n\r\n', `7530\r\n${'x'.repeat(30_000)}\r\n`.repeat(2) + '0\r\n\r\n'],
   ])('does not slow a pooled connection with a client that was slow at the end: %s', async (_name, framing, body) => {
     const port = await rawBackend((socket) => {
       socket.on('data', () => {
@@ -287,6 +287,12 @@ async function fetchOverTls(port: number, ca: string): Promise<string> {
   return text
 }
 
+interface Frame {
+  readonly type: number
+  readonly flags: number
+  readonly stream: number
+}
+
 /** HTTP/2 frames of our own, for what no honest client sends. */
 class Frames {
   readonly client: RawClient
@@ -305,11 +311,36 @@ class Frames {
     this.client.send(header.toString('latin1') + payload)
   }
 
+  /** The whole frames that have arrived. */
+  get received(): Frame[] {
+    const bytes = Buffer.from(this.client.received, 'latin1')
+    const frames: Frame[] = []
+    for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+      frames.push({ type: bytes[at + 3]!, flags: bytes[at + 4]!, stream: bytes.readUInt32BE(at + 5) })
+    }
+    return frames
+  }
+
   /** GET / of host a, in literals of HPACK. */
   headers(stream: number, flags: number): void {
     this.frame(1, flags, stream, '\x82\x86\x84\x41\x01a')
   }
 }
+
+describe('a chunked response without trailers', () => {
+  it('ends with END_STREAM and no reset', async () => {
+    const port = await nodeBackend((_req, res) => {
+      res.write('some ')
+      setTimeout(() => res.end('more'), 10)
+    })
+    const { port: front } = await gateway(port, { h2c: true })
+    const frames = new Frames(front)
+    frames.headers(1, 5)
+    const isEnd = ({ type, flags }: Frame): boolean => type === 3 || (type === 0 && (flags & 1) === 1)
+    await until(() => frames.received.some(isEnd))
+    expect(frames.received.filter(({ stream }) => stream === 1).map(({ type }) => type)).not.toContain(3)
+  })
+})
 
 describe('floods', () => {
   async function good(front: number): Promise<void> {
