@@ -109,10 +109,10 @@ function plugin(): void {
 const installed = (name: string) =>
   (JSON.parse(readFileSync(`${root}node_modules/${name}/package.json`, 'utf8')) as { version: string }).version
 
-const compilerFlags = [
-  ...['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--moduleResolution', 'nodenext'],
-  ...['--types', 'node', '--ignoreConfig'],
-]
+const compilerFlags =
+  '--noEmit --strict --target es2024 --module nodenext --moduleResolution nodenext --types node --ignoreConfig'.split(
+    ' ',
+  )
 
 /** The declarations resolve and check, without skipLibCheck, under every TypeScript that users have. */
 function types(): void {

@@ -51,7 +51,7 @@ describe('clients that mean no good, beside one that does', () => {
     })
     const config = {
       listeners: [
-        listen(ports.http, 'http'),
+        listen(ports.http, 'http', { options: { headTimeoutMs: 2_000, bodyTimeoutMs: 2_000 } }),
         listen(ports.postgres, 'postgres'),
         listen(ports.tcp, 'tcp', { options: { key: 'nobody' } }),
       ],
@@ -86,9 +86,11 @@ describe('clients that mean no good, beside one that does', () => {
     await client.end()
   }
 
+  const workerPids = async (): Promise<number[]> => (await statsOf(ports.admin)).workers.map(({ pid }) => pid)
+
   const residentKiB = async (): Promise<number[]> => {
-    const { workers } = await statsOf(ports.admin)
-    return workers.map(({ pid }) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]))
+    const pids = await workerPids()
+    return pids.map((pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]))
   }
 
   const open = async (): Promise<number> => {
@@ -107,7 +109,7 @@ describe('clients that mean no good, beside one that does', () => {
   it.each(['http', 'postgres', 'tcp'] as const)(
     `stands ${flood} connections to %s that are opened and dropped`,
     async (name) => {
-      const { workers } = await statsOf(ports.admin)
+      const workers = await workerPids()
       const before = await residentKiB()
       for (let count = 0; count < flood; count += batch) {
         const sockets = Array.from({ length: batch }, (_, i) => opened(ports[name], openings[i % openings.length]!))
@@ -118,7 +120,7 @@ describe('clients that mean no good, beside one that does', () => {
       }
       // What is left are the two connections of the client that means well.
       await vi.waitFor(async () => expect(await open()).toBeLessThanOrEqual(2), { timeout: 20_000 })
-      expect((await statsOf(ports.admin)).workers).toEqual(workers)
+      expect(await workerPids()).toEqual(workers)
       const grown = (await residentKiB()).map((after, worker) => after - before[worker]!)
       for (const kib of grown) expect(kib).toBeLessThan(96 * 1024)
     },

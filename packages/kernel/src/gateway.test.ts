@@ -153,7 +153,7 @@ describe('a session', () => {
     const protocol = lines({
       async serve(session) {
         const first = (await session.client.peek(line)).toString().trim()
-        session.resolve(first)
+        void session.resolve(first)
         await session.relay(await session.route(first))
       },
     })

@@ -55,7 +55,7 @@ export class StreamLink implements Link {
 
   /** `inner` is the link underneath (the encrypted one, say): it lends its addresses and is closed along. */
   constructor(duplex: Duplex, inner: Link | undefined) {
-    this.duplex = duplex as LinkedDuplex
+    this.duplex = duplex
     this.#inner = inner
     this.duplex[LINK] = this
     this.listen()
