@@ -4,10 +4,14 @@ import { createServer } from 'node:net'
 const lowest = 12_000
 const highest = 32_000
 
-/** A TCP port that nobody listens on at this moment, on any loopback address. */
+const given = new Set<number>()
+
+/** A TCP port that nobody listens on at this moment, on any loopback address. Never the same one twice in a process. */
 export async function findFreePort(): Promise<number> {
   for (;;) {
     const port = lowest + Math.floor(Math.random() * (highest - lowest))
+    if (given.has(port)) continue
+    given.add(port)
     if (await isFree(port)) return port
   }
 }
