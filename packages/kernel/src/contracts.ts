@@ -261,7 +261,10 @@ export interface Channel {
   end(): void
   /** Closes at once, discarding what was not sent. */
   destroy(): void
-  /** Leaves the pull contract: the link, paused, and the bytes not read yet. The caller owns both from here. */
+  /**
+   * Leaves the pull contract: the link, paused, and the bytes not read yet. The caller owns both from here. Called again it
+   * gives the link without bytes, so that a channel that was detached can still be relayed.
+   */
   detach(): Detached
 }
 

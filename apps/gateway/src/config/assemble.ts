@@ -2,6 +2,7 @@ import { type GatewayOptions, type Layer, type ListenerOptions, type Peers, type
 import { cache, coldStart, limits, retry } from '@proxy/kernel/layers'
 import { backendTls } from '@proxy/tls'
 import { guardExcept } from './guard-except.ts'
+import { HostGuard } from './host-guard.ts'
 import { listenerTls } from './listener-tls.ts'
 import type { LoadedConfig } from './load.ts'
 import { ConfigError, pathText } from './problems.ts'
@@ -23,12 +24,13 @@ export async function assemble(loaded: LoadedConfig, context: AssembleContext): 
   const { config, source } = loaded
   const part = <T>(path: readonly PropertyKey[], make: () => T): T => made(source, path, make)
   const exceptions = guardExcept(config)
+  const names = new HostGuard()
   return {
     listeners: config.listeners.map((listener, index) =>
-      part(['listeners', index], () => toListener(listener, loaded, context)),
+      part(['listeners', index], () => toListener(listener, loaded, context, names)),
     ),
     resolver: await resolverOf(loaded),
-    layers: [...context.observers, ...(config.layers ?? []), ...part([], () => policies(config)), ...exceptions],
+    layers: [...context.observers, names, ...(config.layers ?? []), ...part([], () => policies(config)), ...exceptions],
     guard: exceptions.length > 0 || config.guard === false ? false : optionsOf(config.guard),
     relays: config.relays,
     backendTls: backendTls(),
@@ -64,10 +66,12 @@ function toListener(
   listener: ListenerConfig,
   { directory }: LoadedConfig,
   { ticketKeys }: AssembleContext,
+  names: HostGuard,
 ): ListenerOptions {
   const { address, name, proxyProtocol, idleTimeoutMs, backlog, reusePort } = listener
   const protocol = toProtocols(listener)
   const tls = listenerTls(listener, directory, ticketKeys)
+  if (tls !== undefined) names.add(tls)
   return { address, protocol, name, tls, limits: listener.limits, proxyProtocol, idleTimeoutMs, backlog, reusePort }
 }
 

@@ -1,10 +1,14 @@
 import { isAbsolute, resolve } from 'node:path'
 import type { ListenerTls } from '@proxy/kernel'
-import { type CertificateOptions, type Pem, tls } from '@proxy/tls'
+import { type CertificateOptions, type Pem, type ReloadableTls, tls } from '@proxy/tls'
 import type { ListenerConfig, TlsConfig } from './types.ts'
 
 /** TLS of a listener; paths of PEM files are relative to the config file. */
-export function listenerTls(listener: ListenerConfig, directory: string, ticketKeys: Buffer): ListenerTls | undefined {
+export function listenerTls(
+  listener: ListenerConfig,
+  directory: string,
+  ticketKeys: Buffer,
+): ReloadableTls | undefined {
   const config = listener.tls
   if (config === undefined || config.mode === 'off') return undefined
   const { cert: _cert, key: _key, certificates: _certificates, mode = defaultMode(listener), ca, ...rest } = config
