@@ -166,6 +166,26 @@ describe('a session', () => {
   })
 })
 
+describe('an answer', () => {
+  it('without a backend is no relay, although one was asked for', async () => {
+    const serve = async (session: Session) => {
+      await Promise.resolve()
+        .then(() => session.resolve('nobody'))
+        .catch(() => {})
+      await session.client.write('no such tenant\n')
+    }
+    const resolver = () => {
+      throw new ResolveError('NOT_FOUND')
+    } // prettier-ignore
+    const listeners = [{ address: '127.0.0.1:0', protocol: lines({ serve }) }]
+    const { port, ended } = await gateway({ resolver, listeners })
+    const socket = client(port)
+    expect(await all(socket)).toBe('no such tenant\n')
+    socket.end()
+    expect(await ended()).toMatchObject({ outcome: 'answered', key: 'nobody' })
+  })
+})
+
 describe('a refusal', () => {
   const refusals: [string, () => string, string][] = [
     [
@@ -353,6 +373,22 @@ describe('a gateway', () => {
     const socket = client(port)
     socket.end('a\n')
     expect(await all(socket)).toBe('a\n')
+  })
+
+  it('is closed when its resolver is', async () => {
+    const order: string[] = []
+    const resolver: Resolver = {
+      name: 'slow to close',
+      resolve: () => '127.0.0.1:1',
+      async close() {
+        await new Promise((resolve) => setImmediate(resolve))
+        order.push('resolver')
+      },
+    }
+    const { made } = await gateway({ resolver })
+    await made.close()
+    order.push('gateway')
+    expect(order).toEqual(['resolver', 'gateway'])
   })
 
   it('shares a port by detection', async () => {

@@ -12,6 +12,7 @@ import type {
   Peers,
   Protocol,
   ProtocolContext,
+  Resolver,
   Transport,
 } from './contracts.ts'
 import { GatewayError } from './errors.ts'
@@ -47,6 +48,7 @@ export class Gateway implements GatewayApi, ListenerHost {
   readonly #peers: Peers
   readonly #shared = new Map<string, unknown>()
   readonly #closing: Set<GatewayListener> = new Set()
+  readonly #resolversClosing: Set<Promise<void>> = new Set()
   #options: GatewayOptions
   #assembly: Assembly | undefined = undefined
   #listeners: readonly GatewayListener[] = []
@@ -271,6 +273,7 @@ export class Gateway implements GatewayApi, ListenerHost {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#assembly?.generation.retire()
+    await Promise.all(this.#resolversClosing)
     await this.#transport.close?.()
     this.hooks.emit('gateway:close', {})
   }
@@ -278,8 +281,16 @@ export class Gateway implements GatewayApi, ListenerHost {
   #closeResolver({ resolver }: GatewaySettings): void {
     // A resolver that the new configuration goes on using must not be closed with the old one.
     if (this.#phase !== 'closed' && this.#assembly?.settings.resolver === resolver) return
-    const closing = async (): Promise<void> => resolver.close?.()
-    closing().catch((error: unknown) => this.hooks.emit('gateway:error', { source: 'resolver', error }))
+    const closing = this.#closed(resolver).finally(() => this.#resolversClosing.delete(closing))
+    this.#resolversClosing.add(closing)
+  }
+
+  async #closed(resolver: Resolver): Promise<void> {
+    try {
+      await resolver.close?.()
+    } catch (error) {
+      this.hooks.emit('gateway:error', { source: 'resolver', error })
+    }
   }
 }
 

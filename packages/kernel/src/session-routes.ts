@@ -15,6 +15,8 @@ export class SessionRoutes {
   readonly #residency: Residency
   /** The key of the latest resolve. */
   key: string | undefined = undefined
+  /** A resolve was answered with a backend. */
+  found = false
   #upstreams: Set<UpstreamChannel> | undefined = undefined
 
   constructor(session: GatewaySession, setup: ListenerSetup) {
@@ -115,6 +117,7 @@ export class SessionRoutes {
   }
 
   #routed(key: string, startedAt: number, backend: Backend): void {
+    this.found = true
     if (this.#session.ending === undefined) this.#residency.enter(key, backend.metadata)
     announceRoute(this.#parts, this.#session, key, startedAt, backend)
   }

@@ -128,7 +128,7 @@ export class GatewaySession implements Session, ChannelOwner {
     try {
       if (this.#setup.hasPrologue) await this.#prologue()
       await this.#plugin.serve(this)
-      this.#conclude(endingOfServe(this.key !== undefined, this.#relayed))
+      this.#conclude(endingOfServe(this.#routes.found, this.#relayed))
     } catch (cause) {
       this.#fail(this.#causeOf(cause))
     }

@@ -48,6 +48,27 @@ describe('a backend that is ready', () => {
   })
 })
 
+describe('a backend whose route changed', () => {
+  it('is started again, although its last start would still answer', async () => {
+    let changed: (id: string) => void = () => {}
+    const wake = vi.fn<WakeMethod>(async () => 'new:1')
+    const watch = (listener: (id: string) => void) => {
+      changed = listener
+      return () => {}
+    }
+    const context = layerContext({ resolver: { name: 'test', resolve: () => 'x:1', wake, watch } })
+    const layer = coldStart({ wokenTtlMs: 60_000 })
+    layer.setup?.(context)
+    const resolve = layer.resolve?.(asleep) as Resolve
+    await resolve(request('alpha'), never)
+    await resolve(request('alpha'), never)
+    expect(wake).toHaveBeenCalledTimes(1)
+    changed('alpha')
+    await resolve(request('alpha'), never)
+    expect(wake).toHaveBeenCalledTimes(2)
+  })
+})
+
 describe('a backend that is asleep', () => {
   it('is started once for a thousand waiters, who all get what it became', async () => {
     const { route, wake, started } = cold()

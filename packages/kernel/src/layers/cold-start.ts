@@ -40,7 +40,11 @@ export function coldStart(options: ColdStartOptions = {}): Layer {
     setup(context) {
       const starts = new ColdStarts(settings, context)
       latest = starts
-      return () => starts.close()
+      const unwatch = context.resolver.watch?.((id) => starts.forget(id))
+      return () => {
+        unwatch?.()
+        starts.close()
+      }
     },
     resolve(next) {
       const starts = latest
@@ -88,6 +92,11 @@ class ColdStarts {
     return outcome
   }
 
+  /** The backend's route changed: what its last start led to may be gone. One that is under way goes on. */
+  forget(id: string): void {
+    if (this.#wakes.get(id)?.outcome !== undefined) this.#wakes.delete(id)
+  }
+
   close(): void {
     this.#closed = true
     for (const cancel of this.#timers) cancel()
@@ -121,7 +130,7 @@ class ColdStarts {
     }
     const cancel = this.#context.clock.after(ttlMs, () => {
       this.#timers.delete(cancel)
-      this.#wakes.delete(id)
+      if (this.#wakes.get(id) === wake) this.#wakes.delete(id)
     })
     this.#timers.add(cancel)
   }
