@@ -15,18 +15,16 @@ class Farewell implements LinkHandler {
     this.#closed = closed
     this.#cancel = clock.after(lingerMs, () => link.destroy())
     link.attach(this)
+    // With both directions at their end the transport closes by itself, once our last bytes are out.
     link.end()
-    if (link.ended) link.destroy()
-    else link.resume()
+    if (!link.ended) link.resume()
   }
 
   onData(): void {}
 
   onDrain(): void {}
 
-  onEnd(): void {
-    // Both directions are at their end: the transport closes once our bytes are out.
-  }
+  onEnd(): void {}
 
   onClose(): void {
     this.#cancel()

@@ -186,6 +186,24 @@ describe('an answer', () => {
   })
 })
 
+describe('the last bytes of a session', () => {
+  it('reach a client that has closed its side, however slowly it reads', async () => {
+    const size = 8_000_000
+    const serve = async (session: Session) => {
+      await session.client.read(line)
+      // Rejects when the client's FIN is there.
+      await session.client.peek(line).catch(() => {})
+      // Not awaited: the session ends while most of it is still on its way.
+      void session.client.write(Buffer.alloc(size, 'x')).catch(() => {})
+    }
+    const listeners = [{ address: '127.0.0.1:0', protocol: lines({ serve }) }]
+    const { port } = await gateway({ resolver: at(1), listeners })
+    const socket = client(port)
+    socket.end('a\n')
+    expect((await all(socket)).length).toBe(size)
+  })
+})
+
 describe('a refusal', () => {
   const refusals: [string, () => string, string][] = [
     [
@@ -373,6 +391,18 @@ describe('a gateway', () => {
     const socket = client(port)
     socket.end('a\n')
     expect(await all(socket)).toBe('a\n')
+  })
+
+  it('ends a drain that a close overtakes', async () => {
+    const { made, port } = await gateway({ resolver: at(await echo()) })
+    const socket = client(port)
+    socket.write('a\n')
+    await once(socket, 'data')
+    const drained = made.drain({ deadlineMs: 3_600_000 })
+    await new Promise((resolve) => setImmediate(resolve))
+    await made.close()
+    await drained
+    expect(made.phase).toBe('closed')
   })
 
   it('is closed when its resolver is', async () => {

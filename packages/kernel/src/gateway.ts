@@ -54,7 +54,8 @@ export class Gateway implements GatewayApi, ListenerHost {
   #listeners: readonly GatewayListener[] = []
   #phase: GatewayPhase = 'idle'
   #sessionCount = 0
-  #idle: (() => void) | undefined = undefined
+  /** Who waits for the last session to end: a drain, and perhaps a close that overtakes it. */
+  readonly #waiters: Set<() => void> = new Set()
   #ending: Promise<void> | undefined = undefined
 
   constructor(options: GatewayOptions) {
@@ -126,7 +127,7 @@ export class Gateway implements GatewayApi, ListenerHost {
   stats(): GatewayStats {
     return {
       phase: this.#phase,
-      sessions: this.#sessions().length,
+      sessions: this.#open,
       listeners: this.#listeners.map((listener) => listener.stats),
       resolver: this.#assembly?.settings.resolver.stats?.() ?? {},
     }
@@ -139,7 +140,7 @@ export class Gateway implements GatewayApi, ListenerHost {
 
   sessionEnded(): void {
     for (const listener of this.#closing) if (listener.sessions.size === 0) this.#closing.delete(listener)
-    if (this.#idle !== undefined && this.#sessions().length === 0) this.#idle()
+    if (this.#waiters.size > 0 && this.#open === 0) for (const settle of this.#waiters) settle()
   }
 
   async #assemble(options: GatewayOptions): Promise<Assembly> {
@@ -223,6 +224,14 @@ export class Gateway implements GatewayApi, ListenerHost {
     if (listener.sessions.size === 0) this.#closing.delete(listener)
   }
 
+  /** How many sessions there are. A drain asks at the end of every one. */
+  get #open(): number {
+    let open = 0
+    for (const listener of this.#listeners) open += listener.sessions.size
+    for (const listener of this.#closing) open += listener.sessions.size
+    return open
+  }
+
   #sessions() {
     return [...this.#listeners, ...this.#closing].flatMap((listener) => [...listener.sessions])
   }
@@ -252,14 +261,15 @@ export class Gateway implements GatewayApi, ListenerHost {
 
   /** Settles when no session is left, or after `deadlineMs`. */
   #untilIdle(deadlineMs: number | undefined): Promise<void> {
-    if (this.#sessions().length === 0) return Promise.resolve()
+    if (this.#open === 0) return Promise.resolve()
     return new Promise((resolve) => {
-      const cancel = deadlineMs === undefined ? undefined : this.clock.after(deadlineMs, () => this.#idle?.())
-      this.#idle = () => {
+      const settle = (): void => {
         cancel?.()
-        this.#idle = undefined
+        this.#waiters.delete(settle)
         resolve()
       }
+      const cancel = deadlineMs === undefined ? undefined : this.clock.after(deadlineMs, settle)
+      this.#waiters.add(settle)
     })
   }
 

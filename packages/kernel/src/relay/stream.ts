@@ -63,7 +63,7 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
   }
 
   onEnd(link: Link): void {
-    if (this.#aborting) return link.destroy()
+    if (this.#aborting) return
     this.#reason ??= link === this.#client ? 'client' : 'backend'
     this.#peerOf(link).end()
   }
