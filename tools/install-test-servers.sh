@@ -4,13 +4,16 @@
 #   tools/install-test-servers.sh --check   only say what is missing
 set -u
 
-programs=(psql pgbench curl openssl redis-server wrk h2load haproxy nginx)
+programs=(psql pgbench curl openssl redis-server wrk h2load haproxy nginx mariadbd mariadb sysbench postfix smtp-source swaks)
 
 package_of() {
   case "$1" in
     psql) echo postgresql-client ;;
     pgbench) echo postgresql ;;
     h2load) echo nghttp2-client ;;
+    mariadbd) echo mariadb-server ;;
+    mariadb) echo mariadb-client ;;
+    smtp-source) echo postfix ;;
     *) echo "$1" ;;
   esac
 }
