@@ -2,6 +2,7 @@ export { type Bytes } from './bytes.ts'
 export type { Check, Skips } from './check.ts'
 export { type FakeClock, fakeClock } from './clock.ts'
 export { arbitrarySplits, everySplit, garbage, mutated } from './fuzz.ts'
+export { fuzzed } from './fuzzed.ts'
 export type { Splitter } from './memory-link.ts'
 export {
   type ClientOptions,
