@@ -1,1 +1,2 @@
-export {}
+export type { KeySource, SmtpOptions } from './options.ts'
+export { smtp } from './smtp.ts'
