@@ -1,1 +1,2 @@
-export {}
+export { mongodb } from './mongodb.ts'
+export type { KeySource, MongodbOptions, WireRange } from './options.ts'
