@@ -255,6 +255,9 @@ export interface Channel {
    * In-band TLS. With `goAhead`, no byte may have arrived yet (else `PROXY_TLS_INJECTION`, CVE-2021-23214 and
    * CVE-2011-0411): the go-ahead is written and the handshake follows. Without it, unread bytes are the
    * beginning of the handshake. Rejects with `PROXY_TLS_HANDSHAKE` or `PROXY_TLS_UNAVAILABLE`.
+   *
+   * After `detach()` the handshake takes place on the link that was given, with what the owner has left unread there; the
+   * link is used up, and `detach()` again gives the one that carries the decrypted bytes.
    */
   secure(goAhead?: Uint8Array | string): Promise<TlsInfo>
   /** Half-close: no more bytes will be written. */
@@ -392,6 +395,12 @@ export interface RelayOptions {
   readonly quiet?: ((tail: Buffer) => boolean) | undefined
   /** Bytes for the client when a drain ends the relay. */
   readonly goodbye?: Uint8Array | undefined
+  /**
+   * Moves the bytes of this session in place of the gateway's relays: for a protocol that has to look at what it relays
+   * from the first byte to the last. `session.signal` is then aborted when the session ends, as such a relay may
+   * still resolve and dial. Default: the gateway's relays, in order.
+   */
+  readonly relay?: Relay | undefined
 }
 
 export interface RelayRequest {

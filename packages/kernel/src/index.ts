@@ -11,6 +11,7 @@ export { type ProtocolFacts, protocolByName, protocolByPort, protocols } from '.
 export * from './resolvers/index.ts'
 export { systemClock } from './clock.ts'
 export { Gateway } from './gateway.ts'
+export { type Idler, sweepWhile } from './relay/idle-sweep.ts'
 export { streamRelay } from './relay/stream.ts'
 export { nodeTransport } from './transport/node.ts'
 export { streamLink } from './transport/stream-link.ts'

@@ -54,6 +54,8 @@ export class GatewaySession implements Session, ChannelOwner {
   #aborted: GatewayError | undefined = undefined
   #cancelEnforcement: Disposer | undefined = undefined
   #flight: RelayFlight | undefined = undefined
+  /** The protocol relays by itself. */
+  #ownRelay = false
   #relayed: RelayResult | undefined = undefined
   #ending: Ending | undefined = undefined
 
@@ -235,7 +237,8 @@ export class GatewaySession implements Session, ChannelOwner {
       options: idleTimeoutMs === options.idleTimeoutMs ? options : { ...options, idleTimeoutMs },
       clock: this.#parts.clock,
     }
-    for (const relay of this.#parts.relays) {
+    this.#ownRelay = options.relay !== undefined
+    for (const relay of options.relay === undefined ? this.#parts.relays : [options.relay]) {
       const flight = relay.start(request)
       if (flight !== undefined) return flight
     }
@@ -292,8 +295,9 @@ export class GatewaySession implements Session, ChannelOwner {
     this.#ending = ending
     this.#cancelEnforcement?.()
     // A protocol that drives the link itself sees its client leave before the session does: whoever still works for it stops.
-    // A relay was the last thing its session waited for.
-    if (this.#flight === undefined) this.#controller?.abort(this.#aborted ?? ending.error ?? SESSION_OVER)
+    // A relay of the gateway's was the last thing its session waited for.
+    if (this.#flight === undefined || this.#ownRelay)
+      this.#controller?.abort(this.#aborted ?? ending.error ?? SESSION_OVER)
     this.#routes.destroy()
     this.#host.settled(this)
     farewell(this.client.link, this.#parts.clock, () => this.#finished())

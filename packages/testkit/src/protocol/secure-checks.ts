@@ -51,9 +51,10 @@ const checks: readonly Check<ProtocolSubject>[] = [
         stage.clients.push(client)
         const { backend } = await stage.finish(secure.fixture, client, () => speak(secure.fixture, client))
         const had = client.receivedBytes
-        backend.write('for the client only')
-        await client.receivesBytes(had + 19)
-        assert.equal(client.received.subarray(had).toString(), 'for the client only')
+        const late = toBuffer(subject.late ?? 'for the client only')
+        backend.write(late)
+        await client.receivesBytes(had + late.length)
+        assert.ok(client.received.subarray(had).equals(late), 'bytes of the backend changed on their way into TLS')
       })
     },
   },

@@ -46,6 +46,11 @@ export interface ProtocolSubject {
   refusal?: ((bytes: Buffer, code: ErrorCode) => void) | undefined
   /** Needed when the protocol calls `secure()`. */
   readonly secure?: SecureFixture | undefined
+  /**
+   * What a backend may send an established client without being asked. Default: any bytes, as a session is relayed raw once it is
+   * established.
+   */
+  readonly late?: Bytes | undefined
   /** Beginnings of messages that claim to be, or are, larger than any limit. Default: half a fixture and a lot of filler. */
   readonly oversize?: readonly Bytes[] | undefined
 }
