@@ -2,6 +2,8 @@ export { serverAccount, type Account } from './account.ts'
 export { type CertificateAuthority, certificateAuthority, type Leaf, type LeafOptions } from './certificates.ts'
 export { removeDirectory, temporaryDirectory } from './directories.ts'
 export { type HttpBackend, httpBackend } from './http.ts'
+export { type MariadbServer, mariadbServer, type MariadbServerOptions } from './mariadb.ts'
+export type { MysqlTls, MysqlUser } from './mariadb-data.ts'
 export { findFreePort } from './ports.ts'
 export { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts'
 export { type PostgresServer, postgresServer, type PostgresServerOptions } from './postgres.ts'
@@ -9,4 +11,13 @@ export type { PostgresTls, PostgresUser } from './postgres-data.ts'
 export { type Exit, launch, type Launched, type LaunchOptions, type Output, run, runOrThrow } from './processes.ts'
 export { describeNeeding, hasProgram, type Program, programEnv } from './programs.ts'
 export { redisServer, type RedisServer } from './redis.ts'
+export { type DeliveredMail, postfixServer, type PostfixServer, type PostfixServerOptions } from './postfix.ts'
+export {
+  type SinkMessage,
+  smtpSink,
+  type SmtpFailure,
+  type SmtpSink,
+  type SmtpSinkOptions,
+  type SmtpUser,
+} from './smtp-sink.ts'
 export { echo, tcpBackend, type TcpBackend } from './tcp.ts'

@@ -1,11 +1,11 @@
-import { chmodSync, chownSync, cpSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { serverAccount } from './account.ts'
 import type { Leaf } from './certificates.ts'
 import { removeDirectory, temporaryDirectory } from './directories.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
 import { runOrThrow } from './processes.ts'
+import { chownAll, keep, keptAs } from './templates.ts'
 
 export interface PostgresUser {
   readonly name: string
@@ -36,7 +36,7 @@ export async function postgresData(
   chmodSync(data, 0o700)
   writeFileSync(join(data, 'pg_hba.conf'), `${hba.join('\n')}\n`)
   if (tls !== undefined) writeTls(data, tls)
-  own(data)
+  chownAll(data)
   await execute(data, [...users.map(createRole), ...databases.map((name) => createDatabase(name, users[0]))])
   return directory
 }
@@ -44,7 +44,7 @@ export async function postgresData(
 /** `initdb` runs once for a version of PostgreSQL: a copy of what it made takes a tenth of its time. */
 async function findTemplate(): Promise<string> {
   const { initdb, version } = await postgresBinaries()
-  const kept = fileURLToPath(new URL(`../node_modules/.cache/postgres-${version}`, import.meta.url))
+  const kept = keptAs(`postgres-${version}`)
   if (existsSync(kept)) return kept
   const directory = temporaryDirectory('postgres-template', serverAccount())
   await initialise(initdb, join(directory, 'data'))
@@ -57,18 +57,6 @@ async function initialise(initdb: string, data: string): Promise<void> {
   const args = ['-D', data, '-U', 'postgres', '-A', 'trust', '--locale=C', '--encoding=UTF8', '--no-sync']
   await runOrThrow(initdb, [...args, '--no-instructions'], { ...serverAccount(), cwd: '/' })
   await execute(data, [`ALTER ROLE postgres PASSWORD 'postgres'`])
-}
-
-/** Another process may do the same at this moment: whoever is first wins, and nobody sees half of it. */
-function keep(data: string, kept: string): void {
-  const copy = `${kept}.${process.pid}`
-  cpSync(data, copy, { recursive: true })
-  try {
-    renameSync(copy, kept)
-  } catch (error) {
-    rmSync(copy, { recursive: true, force: true })
-    if (!existsSync(kept)) throw error
-  }
 }
 
 /** Runs statements in single-user mode: neither a client nor a running server is needed. */
@@ -99,12 +87,4 @@ function writeTls(data: string, tls: PostgresTls): void {
   // The server refuses a key that others may read.
   writeFileSync(join(data, 'server.key'), tls.key, { mode: 0o600 })
   if (tls.clientCa !== undefined) writeFileSync(join(data, 'root.crt'), tls.clientCa)
-}
-
-function own(directory: string): void {
-  const account = serverAccount()
-  if (account === undefined) return
-  const chown = (path: string): void => chownSync(path, account.uid, account.gid)
-  chown(directory)
-  for (const entry of readdirSync(directory, { recursive: true, encoding: 'utf8' })) chown(join(directory, entry))
 }

@@ -1,11 +1,28 @@
 import { spawnSync } from 'node:child_process'
 import { describe } from 'vitest'
 
-/** A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs it. */
-export type Program = 'psql' | 'pgbench' | 'curl' | 'openssl' | 'redis-server' | 'wrk' | 'h2load' | 'haproxy' | 'nginx'
+/** Programs of mail. Postfix starts its daemons under accounts of their own, so it needs root too. */
+type MailProgram = 'postfix' | 'smtp-source' | 'swaks'
+
+type MysqlProgram = 'mariadbd' | 'mariadb' | 'sysbench'
+
+/** A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs all but `go`. */
+export type Program =
+  | MailProgram
+  | MysqlProgram
+  | 'go'
+  | 'psql'
+  | 'pgbench'
+  | 'curl'
+  | 'openssl'
+  | 'redis-server'
+  | 'wrk'
+  | 'h2load'
+  | 'haproxy'
+  | 'nginx'
 
 // Debian keeps servers where an ordinary user's PATH does not look.
-const path = `${process.env['PATH']}:/usr/local/sbin:/usr/sbin:/sbin`
+const path = `${process.env['PATH']}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin`
 
 /** The environment in which every {@link Program} that is installed is found. */
 export const programEnv: NodeJS.ProcessEnv = { ...process.env, PATH: path }
@@ -22,7 +39,8 @@ export function hasProgram(program: Program): boolean {
 function look(program: Program): boolean {
   // psql and pgbench may be Debian's wrapper with nothing behind it, so they are started.
   const wrapped = program === 'psql' || program === 'pgbench'
-  const probe = wrapped ? `${program} --version` : `command -v ${program}`
+  const found = program === 'postfix' ? 'command -v postfix && test "$(id -u)" = 0' : `command -v ${program}`
+  const probe = wrapped ? `${program} --version` : found
   return spawnSync('sh', ['-c', probe], { env: programEnv, stdio: 'ignore' }).status === 0
 }
 
@@ -30,5 +48,11 @@ function look(program: Program): boolean {
 export function describeNeeding(programs: Program[], name: string, body: () => void): void {
   const missing = programs.filter((program) => !hasProgram(program))
   if (missing.length === 0) describe(name, body)
-  else describe.skip(`${name} (needs ${missing.join(', ')}: run tools/install-test-servers.sh as root)`, body)
+  else describe.skip(`${name} (needs ${missing.join(', ')}: ${remedies(missing)})`, body)
+}
+
+function remedies(missing: Program[]): string {
+  const script = missing.some((program) => program !== 'go') ? ['run tools/install-test-servers.sh as root'] : []
+  const go = missing.includes('go') ? ['install Go from https://go.dev/dl and put its bin on the PATH'] : []
+  return [...script, ...go].join('; ')
 }
