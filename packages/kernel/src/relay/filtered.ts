@@ -80,7 +80,7 @@ class FilteredEnd extends OuterLink {
     const pending = this.#trySift(bytes)
     if (!isPromise(pending)) return this.#release()
     this.inner.pause()
-    pending.then(() => this.#release(), this.#fail)
+    pending.catch(this.#fail).then(() => this.#release())
   }
 
   override onDrain(): void {
