@@ -1,11 +1,16 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const script = fileURLToPath(new URL('install-test-servers.sh', import.meta.url))
+const scriptNamed = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
-/** vitest's global setup: as root on a Debian the missing programs are installed; elsewhere their suites are skipped, and say so. */
+/** vitest's global setup: what is missing is installed where that can be done; elsewhere its suites are skipped, and say so. */
 export default function setup(): void {
+  // Debian's packages as root only; FerretDB by whoever has Go.
+  provide(scriptNamed('install-test-servers.sh'), process.getuid?.() === 0)
+  provide(scriptNamed('install-ferretdb.sh'), true)
+}
+
+function provide(script: string, install: boolean): void {
   if (spawnSync(script, ['--check'], { stdio: 'ignore' }).status === 0) return
-  const root = process.getuid?.() === 0
-  spawnSync(script, root ? [] : ['--check'], { stdio: ['ignore', 2, 2] })
+  spawnSync(script, install ? [] : ['--check'], { stdio: ['ignore', 2, 2] })
 }

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { describe } from 'vitest'
 
 /** Programs of mail. Postfix starts its daemons under accounts of their own, so it needs root too. */
@@ -6,11 +8,15 @@ type MailProgram = 'postfix' | 'smtp-source' | 'swaks'
 
 type MysqlProgram = 'mariadbd' | 'mariadb' | 'sysbench'
 
-/** A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs all but `go`. */
+/**
+ * A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs all but `go` and
+ * `ferretdb`, which `tools/install-ferretdb.sh` builds with it.
+ */
 export type Program =
   | MailProgram
   | MysqlProgram
   | 'go'
+  | 'ferretdb'
   | 'psql'
   | 'pgbench'
   | 'curl'
@@ -21,8 +27,11 @@ export type Program =
   | 'haproxy'
   | 'nginx'
 
+/** Where what was built for tests is found. */
+const built = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'proxy-test-servers/bin')
+
 // Debian keeps servers where an ordinary user's PATH does not look.
-const path = `${process.env['PATH']}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin`
+const path = `${built}:${process.env['PATH']}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin`
 
 /** The environment in which every {@link Program} that is installed is found. */
 export const programEnv: NodeJS.ProcessEnv = { ...process.env, PATH: path }
@@ -51,8 +60,13 @@ export function describeNeeding(programs: Program[], name: string, body: () => v
   else describe.skip(`${name} (needs ${missing.join(', ')}: ${remedies(missing)})`, body)
 }
 
+const remedyOf: Readonly<Partial<Record<Program, string>>> = {
+  go: 'install Go from https://go.dev/dl and put its bin on the PATH',
+  ferretdb: 'run tools/install-ferretdb.sh, which needs Go',
+}
+
 function remedies(missing: Program[]): string {
-  const script = missing.some((program) => program !== 'go') ? ['run tools/install-test-servers.sh as root'] : []
-  const go = missing.includes('go') ? ['install Go from https://go.dev/dl and put its bin on the PATH'] : []
-  return [...script, ...go].join('; ')
+  return [...new Set(missing.map((program) => remedyOf[program] ?? 'run tools/install-test-servers.sh as root'))].join(
+    '; ',
+  )
 }
