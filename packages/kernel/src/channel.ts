@@ -156,6 +156,11 @@ export class LinkChannel implements Channel, LinkHandler {
     this.#settle(error)
   }
 
+  /** Rejects what is pending, if anything is; later pulls are not concerned. */
+  interrupt(error: GatewayError): void {
+    this.#settlePull(error)
+  }
+
   onData(link: Link, bytes: Buffer): void {
     this.#bytes.append(bytes)
     if (this.#pull !== undefined) this.#attempt(this.#pull)

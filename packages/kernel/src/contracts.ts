@@ -319,6 +319,12 @@ export interface Session {
   readonly tlsMode: TlsMode
   /** True when the listener refuses clients that do not use TLS. */
   readonly tlsRequired: boolean
+  /**
+   * Waits for the client's next byte without a deadline: for protocols whose clients may be silent between two exchanges
+   * before they are routed, if they ever are. With that byte, the time for the handshake begins anew. False: the gateway drains,
+   * and there is nothing to wait for. Rejects with `PROXY_CLIENT_GONE`.
+   */
+  idle(): Promise<boolean>
   /** Asks the resolver, through the layers. Synchronous when they are. Throws or rejects with a `GatewayError`. */
   resolve(key: string, attributes?: Readonly<Record<string, string>>): Backend | Promise<Backend>
   /** Dials a resolved backend, through the layers. The key is that of the latest `resolve` unless given. */
@@ -481,9 +487,6 @@ export interface Link {
   end(): void
   /** Closes at once; what was not sent is discarded. With `reset` the peer sees RST. */
   destroy(reset?: boolean): void
-  /** Small writes are held until `uncork`, then sent together. */
-  cork?(): void
-  uncork?(): void
   /**
    * Gives the stream to a consumer that needs a Node Duplex (TLS, HTTP/2); `unread` is put in front of it. From then on
    * the link delivers nothing but `onClose`; its counters stay right, and `attach`, `end` and `destroy` work.

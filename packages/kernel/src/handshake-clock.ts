@@ -4,12 +4,14 @@ import type { Clock } from './contracts.ts'
 export class HandshakeClock {
   readonly startedAt: number
   readonly #clock: Clock
+  readonly #timeoutMs: number
   #deadlineAt: number
   #stoppedAt: number | undefined = undefined
   #stops = 0
 
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock
+    this.#timeoutMs = timeoutMs
     this.startedAt = clock.now()
     this.#deadlineAt = this.startedAt + timeoutMs
   }
@@ -25,6 +27,13 @@ export class HandshakeClock {
     if (this.#stops > 0 || this.#stoppedAt === undefined) return
     this.#deadlineAt += this.#clock.now() - this.#stoppedAt
     this.#stoppedAt = undefined
+  }
+
+  /** All the time again, from now on. */
+  restart(): void {
+    const now = this.#clock.now()
+    this.#deadlineAt = now + this.#timeoutMs
+    if (this.#stoppedAt !== undefined) this.#stoppedAt = now
   }
 
   isOver(now: number): boolean {

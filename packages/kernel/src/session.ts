@@ -5,6 +5,7 @@ import type {
   Address,
   Backend,
   Disposer,
+  Framer,
   Link,
   ListenerTls,
   Protocol,
@@ -30,6 +31,11 @@ import type { UpstreamChannel } from './upstream.ts'
 /** One for all: whatever still waits for a session that has ended is only told to stop. */
 const SESSION_OVER = new GatewayError('PROXY_CLIENT_GONE')
 
+/** Ends the waiting for a client that owes nothing. */
+const DRAINING = new GatewayError('PROXY_DRAINING')
+
+const anyByte: Framer = () => 1
+
 const NO_ATTRIBUTES: Readonly<Record<string, string>> = Object.freeze({})
 
 /** The listener, as its sessions see it. */
@@ -50,6 +56,8 @@ export class GatewaySession implements Session, ChannelOwner {
   #plugin: Protocol
   #local: Address | undefined = undefined
   #draining = false
+  /** Waits for a client that owes nothing. */
+  #idle = false
   #controller: AbortController | undefined = undefined
   #aborted: GatewayError | undefined = undefined
   #cancelEnforcement: Disposer | undefined = undefined
@@ -141,6 +149,23 @@ export class GatewaySession implements Session, ChannelOwner {
     this.#fail(error)
   }
 
+  async idle(): Promise<boolean> {
+    if (this.#draining) return false
+    this.#idle = true
+    this.handshake.stop()
+    try {
+      await this.client.peek(anyByte)
+      return true
+    } catch (error) {
+      if (error === DRAINING) return false
+      throw error
+    } finally {
+      this.#idle = false
+      this.handshake.start()
+      this.handshake.restart()
+    }
+  }
+
   resolve(key: string, attributes: Readonly<Record<string, string>> = NO_ATTRIBUTES): Backend | Promise<Backend> {
     return this.#routes.resolve(key, attributes)
   }
@@ -168,8 +193,9 @@ export class GatewaySession implements Session, ChannelOwner {
   drain(): void {
     if (this.#draining) return
     this.#draining = true
-    if (this.#flight !== undefined) this.#flight.drain()
-    else this.#drainPlugin()
+    if (this.#flight !== undefined) return this.#flight.drain()
+    if (this.#idle) this.client.interrupt(DRAINING)
+    this.#drainPlugin()
   }
 
   /** The deadline of the drain is near: a relay ends at its next quiet moment, however short. */

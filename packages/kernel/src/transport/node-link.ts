@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Address } from '../contracts.ts'
+import { canWriteDirectly, type WriteHandle, type Writer, writeDirectly, writeError } from './direct-write.ts'
 import { linkOf, StreamLink } from './stream-link.ts'
 
 /**
@@ -8,7 +9,10 @@ import { linkOf, StreamLink } from './stream-link.ts'
  */
 const readBuffer: Buffer = Buffer.allocUnsafeSlow(65_536)
 
-interface Handle {
+/** Bytes that may wait in a socket's queue before the writer is told to stop. */
+const highWaterMark = 65_536
+
+interface Handle extends WriteHandle {
   useUserBuffer?(buffer: Buffer): void
 }
 
@@ -58,9 +62,11 @@ function toAddress(host: string | undefined, port: number | undefined): Address 
 }
 
 /** A link over a TCP socket of Node. */
-export class NodeLink extends StreamLink {
+export class NodeLink extends StreamLink implements Writer {
   #remote: Address | undefined = undefined
   #local: Address | undefined = undefined
+  /** Writes that wait in the socket's queue. */
+  #queued = 0
 
   private constructor(socket: Socket, shared: boolean) {
     super(socket, undefined)
@@ -101,6 +107,25 @@ export class NodeLink extends StreamLink {
     return (this.duplex as unknown as Socket).bytesWritten
   }
 
+  override write(bytes: Uint8Array | string): boolean {
+    if (!canWriteDirectly) return super.write(bytes)
+    const handle = (this.duplex as unknown as Internals)._handle
+    if (this.finished || bytes.length === 0 || handle === undefined || handle === null) return this.writable
+    const result = writeDirectly(handle, this, bytes)
+    if (result === 0) return this.writable
+    if (result < 0) return this.#fail(result)
+    this.#queued++
+    if (handle.writeQueueSize >= highWaterMark) this.ready = false
+    return this.ready
+  }
+
+  /** A write that was queued is done. */
+  written(status: number): void {
+    this.#queued--
+    if (status < 0) this.#fail(status)
+    else if (this.#queued === 0 && !this.ready && !this.finished) this.deliverDrain()
+  }
+
   override destroy(reset?: boolean): void {
     if (reset === true && !this.closed) (this.duplex as unknown as Socket).resetAndDestroy()
     else super.destroy()
@@ -113,6 +138,12 @@ export class NodeLink extends StreamLink {
   accept(length: number): boolean {
     const bytes = readBuffer.subarray(0, length)
     return this.given ? this.duplex.push(Buffer.from(bytes)) : this.deliver(bytes)
+  }
+
+  #fail(errno: number): boolean {
+    this.ready = false
+    this.duplex.destroy(writeError(errno))
+    return false
   }
 
   protected override listen(): void {

@@ -43,12 +43,14 @@ export class StreamLink implements Link {
   protected handler: LinkHandler | undefined = undefined
   protected paused = true
   protected given = false
+  /** Nothing more is written: ended by us, or destroyed. */
+  protected finished = false
+  /** No `write` has said stop since the last drain. */
+  protected ready = true
   #ended = false
   #heldBytes: Buffer | undefined = undefined
   #heldEnd = false
   #closed = false
-  #finished = false
-  #writable = true
   #lent: Buffer[] | undefined = undefined
   #returned: (() => void) | undefined = undefined
   readonly #inner: Link | undefined
@@ -90,7 +92,7 @@ export class StreamLink implements Link {
   }
 
   get writable(): boolean {
-    return this.#writable
+    return this.ready
   }
 
   attach(handler: LinkHandler): void {
@@ -98,11 +100,11 @@ export class StreamLink implements Link {
   }
 
   write(bytes: Uint8Array | string): boolean {
-    if (this.#finished || this.#closed || bytes.length === 0) return this.#writable
-    if (typeof bytes === 'string') this.#writable = this.duplex.write(bytes, 'latin1')
-    else if (deservesBuffer(bytes.length)) this.#writable = this.#writeLent(bytes)
-    else this.#writable = this.duplex.write(Buffer.from(bytes))
-    return this.#writable
+    if (this.finished || this.#closed || bytes.length === 0) return this.ready
+    if (typeof bytes === 'string') this.ready = this.duplex.write(bytes, 'latin1')
+    else if (deservesBuffer(bytes.length)) this.ready = this.#writeLent(bytes)
+    else this.ready = this.duplex.write(Buffer.from(bytes))
+    return this.ready
   }
 
   pause(): void {
@@ -119,23 +121,15 @@ export class StreamLink implements Link {
   }
 
   end(): void {
-    if (this.#finished) return
-    this.#finished = true
+    if (this.finished) return
+    this.finished = true
     this.duplex.end()
   }
 
   destroy(reset?: boolean): void {
-    this.#finished = true
+    this.finished = true
     if (reset === true && this.#inner !== undefined) this.#inner.destroy(true)
     this.duplex.destroy()
-  }
-
-  cork(): void {
-    this.duplex.cork()
-  }
-
-  uncork(): void {
-    this.duplex.uncork()
   }
 
   socket(unread?: Uint8Array): Duplex {
@@ -170,7 +164,7 @@ export class StreamLink implements Link {
   }
 
   deliverDrain(): void {
-    this.#writable = true
+    this.ready = true
     if (!this.#closed) this.handler?.onDrain(this)
   }
 

@@ -83,19 +83,6 @@ export class CountsNothing extends WrappedLink {
   }
 }
 
-export class ForgetsCorked extends WrappedLink {
-  #corked = false
-  cork(): void {
-    this.#corked = true
-  }
-  uncork(): void {
-    this.#corked = false
-  }
-  override write(bytes: Uint8Array | string): boolean {
-    return this.#corked ? true : super.write(bytes)
-  }
-}
-
 let latest: LinkHandler | undefined
 
 export class OneHandlerForAll extends WrappedLink {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { type Bytes, toBuffer } from '../bytes.ts'
 import type { Check } from '../check.ts'
 import { pattern } from '../pattern.ts'
 import type { Peer } from '../peer.ts'
@@ -6,12 +7,12 @@ import { staged } from './stage.ts'
 import type { ProtocolFixture, ProtocolSubject } from './subject.ts'
 
 /** `first` ends; `other` still sends, is heard, and ends too. */
-async function halfClose(first: Peer, other: Peer): Promise<void> {
+async function halfClose(first: Peer, other: Peer, bytes: Bytes = pattern(50_000)): Promise<void> {
   const had = first.receivedBytes
   first.end()
   await other.ends()
   assert.equal(other.closed, false, 'a half-close must leave the other direction open')
-  const late = pattern(50_000)
+  const late = toBuffer(bytes)
   await other.send(late)
   await first.receivesBytes(had + late.length)
   assert.ok(first.received.subarray(had).equals(late), 'bytes after the half-close did not arrive as they were sent')
@@ -28,7 +29,7 @@ export const relayChecks: readonly Check<ProtocolSubject>[] = [
     run: (subject) =>
       staged(subject, {}, async (stage) => {
         const { client, backend } = await stage.establish(first(subject))
-        await halfClose(client, backend)
+        await halfClose(client, backend, subject.late)
         assert.equal((await stage.end(0)).reason, 'client')
       }),
   },
@@ -37,7 +38,7 @@ export const relayChecks: readonly Check<ProtocolSubject>[] = [
     run: (subject) =>
       staged(subject, {}, async (stage) => {
         const { client, backend } = await stage.establish(first(subject))
-        await halfClose(backend, client)
+        await halfClose(backend, client, subject.more)
         assert.equal((await stage.end(0)).reason, 'backend')
       }),
   },

@@ -51,6 +51,8 @@ export interface ProtocolSubject {
    * established.
    */
   readonly late?: Bytes | undefined
+  /** What an established client may go on with. Default: any bytes. */
+  readonly more?: Bytes | undefined
   /** Beginnings of messages that claim to be, or are, larger than any limit. Default: half a fixture and a lot of filler. */
   readonly oversize?: readonly Bytes[] | undefined
 }

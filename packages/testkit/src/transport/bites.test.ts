@@ -45,7 +45,6 @@ bites(transportChecks, [
   link('no onData and no onEnd while paused, from within onData too', links.DoesNotPause, /order of events/),
   link('attach replaces the handler', links.KeepsFirstHandler, /3 bytes/),
   link('the counters count the bytes', links.CountsNothing, /deep/),
-  link('what is written under cork comes with uncork', links.ForgetsCorked, /6 bytes/),
   link('links do not disturb each other', links.OneHandlerForAll, /bytes/),
   link('half-close: the other direction stays open until it ends too', links.EndDestroys, /./),
   link('end comes after everything that was queued', links.EndDestroys, /lost/),

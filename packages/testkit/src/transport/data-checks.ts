@@ -138,17 +138,6 @@ export const dataChecks: readonly Check<TransportSubject>[] = [
       }),
   },
   {
-    name: 'what is written under cork comes with uncork',
-    run: (subject) =>
-      recorded(subject, async (near, far) => {
-        near.link.cork?.()
-        near.write('one')
-        near.write('two')
-        near.link.uncork?.()
-        assert.equal((await far.receives(6)).toString(), 'onetwo')
-      }),
-  },
-  {
     name: 'links do not disturb each other',
     run: (subject) =>
       withPair(subject, (one) =>
