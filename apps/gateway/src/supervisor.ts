@@ -8,7 +8,9 @@ import type { ConfigSource } from './config/source.ts'
 import type { AdminConfig, DrainConfig } from './config/types.ts'
 import { embeddedPorts } from './embedded/config.ts'
 import { EmbeddedBackends } from './embedded/backends.ts'
-import { type EmbeddedPlan, goneTopic, wakeTopic } from './embedded/plan.ts'
+import { MailStore, type StoredMail } from './embedded/mail-store.ts'
+import { type EmbeddedPlan, goneTopic, type ServerName, wakeTopic } from './embedded/plan.ts'
+import { servers } from './embedded/servers.ts'
 import type { Environment } from './env/variables.ts'
 import { ClusterFleet } from './fleet/cluster-fleet.ts'
 import type { Fleet } from './fleet/fleet.ts'
@@ -44,6 +46,7 @@ export class Supervisor implements AdminSource {
   readonly #startedAt = performance.now()
   readonly #reloads = { ok: 0, failed: 0 }
   #embedded: { readonly backends: EmbeddedBackends; readonly plan: EmbeddedPlan } | undefined
+  #mails: MailStore | undefined
   #config: LoadedConfig | undefined
   #fleet: Fleet | undefined
   #admin: AdminServer | undefined
@@ -58,6 +61,10 @@ export class Supervisor implements AdminSource {
 
   get ready(): boolean {
     return this.#phase === 'open' && this.#fleet !== undefined && this.#fleet.serving > 0
+  }
+
+  get mails(): readonly StoredMail[] | undefined {
+    return this.#mails?.list()
   }
 
   /** All or nothing. */
@@ -139,16 +146,17 @@ export class Supervisor implements AdminSource {
 
   async #openEmbedded(): Promise<void> {
     if (this.#options.source.kind !== 'embedded') return
-    const backends = new EmbeddedBackends(() => this.#announceGone())
-    this.#peers.answer(wakeTopic, () => backends.wake())
+    this.#mails = new MailStore()
+    const backends = new EmbeddedBackends(this.#mails, (name) => this.#announceGone(name))
+    this.#peers.answer(wakeTopic, (name) => backends.wake(name as ServerName))
     this.#embedded = { backends, plan: await backends.open() }
   }
 
-  #announceGone(): void {
-    this.#options.logger.warn('PostgreSQL has ended; the next connection starts it again')
+  #announceGone(name: ServerName): void {
+    this.#options.logger.warn(`${servers[name].title} has ended; the next connection starts it again`)
     const { workers } = this.#options
     const peers = workers === 1 ? [0] : Array.from({ length: workers }, (_, index) => index + 1)
-    for (const peer of peers) this.#peers.request(peer, goneTopic, undefined).catch(() => undefined)
+    for (const peer of peers) this.#peers.request(peer, goneTopic, name).catch(() => undefined)
   }
 
   async #openAdmin(): Promise<Address | undefined> {

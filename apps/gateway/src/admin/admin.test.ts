@@ -1,6 +1,7 @@
 import type { GatewayStats } from '@proxy/kernel'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AdminServer } from './admin.ts'
+import { MailStore, type StoredMail } from '../embedded/mail-store.ts'
 import { metrics } from './metrics.ts'
 import { SampleStore } from './samples.ts'
 import type { FleetSnapshot, WorkerSnapshot } from './snapshot.ts'
@@ -35,7 +36,11 @@ const fleet: FleetSnapshot = {
 }
 
 describe('AdminServer', () => {
-  const source = { ready: true, snapshot: () => Promise.resolve(fleet) }
+  const source: { ready: boolean; mails: readonly StoredMail[] | undefined; snapshot: () => Promise<FleetSnapshot> } = {
+    ready: true,
+    mails: undefined,
+    snapshot: () => Promise.resolve(fleet),
+  }
   let admin: AdminServer
   let base: string
 
@@ -94,6 +99,27 @@ describe('AdminServer', () => {
         { worker: 2, pid: 1002 },
       ],
     })
+  })
+
+  it('shows mail as JSON, and as a page in which nothing of it is alive', async () => {
+    expect((await get('/mail')).status).toBe(404)
+    const store = new MailStore()
+    const content = Buffer.from('Subject: <script>alert(1)</script>\r\n\r\n</pre><img src=x onerror="a\'b">')
+    store.add({ tenant: 'alpha', from: '"<b>"@x', to: ['a&b@y'], content })
+    source.mails = store.list()
+    const response = await get('/mail', { headers: { accept: 'application/json' } })
+    expect(await response.json()).toMatchObject({
+      messages: [{ id: 1, tenant: 'alpha', to: ['a&b@y'], bytes: content.length, text: content.toString() }],
+    })
+    const page = await get('/mail', { headers: { accept: 'text/html,application/xhtml+xml' } })
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'/)
+    const html = await page.text()
+    expect(html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;')
+    expect(html).toContain('&lt;/pre&gt;&lt;img src=x onerror=&quot;a&#39;b&quot;&gt;')
+    expect(html).toContain('&quot;&lt;b&gt;&quot;@x to a&amp;b@y')
+    expect(html).not.toMatch(/<(script|img|b>")/)
+    source.mails = undefined
   })
 
   it('knows no other page, and no other method', async () => {

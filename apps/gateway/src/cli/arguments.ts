@@ -17,6 +17,9 @@ const options = {
   workers: { type: 'string', short: 'w' },
   'http-port': { type: 'string' },
   'postgres-port': { type: 'string' },
+  'mysql-port': { type: 'string' },
+  'mongodb-port': { type: 'string' },
+  'smtp-port': { type: 'string' },
   'admin-port': { type: 'string' },
   'log-level': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -27,6 +30,9 @@ const options = {
 export const variableFlags: Readonly<Record<string, string>> = {
   'http-port': 'HTTP_PORT',
   'postgres-port': 'TCP_POSTGRES_PORT',
+  'mysql-port': 'TCP_MYSQL_PORT',
+  'mongodb-port': 'TCP_MONGODB_PORT',
+  'smtp-port': 'SMTP_PORT',
   'admin-port': 'ADMIN_PORT',
   'log-level': 'LOG_LEVEL',
 }

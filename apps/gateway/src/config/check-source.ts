@@ -1,4 +1,5 @@
 import { Gateway } from '@proxy/kernel'
+import { noBackends } from '../embedded/plan.ts'
 import type { Environment } from '../env/variables.ts'
 import { messageOf } from '../fleet/failure.ts'
 import { PeerLink } from '../fleet/peer-link.ts'
@@ -10,8 +11,7 @@ import type { ConfigSource } from './source.ts'
 /** Everything short of binding: modules are loaded, certificates read. Settles with the name of what was checked. */
 export async function checkSource(source: ConfigSource, env: Environment, cwd: string): Promise<string> {
   const peers = new PeerLink(0, () => false)
-  const plan = { web: {}, postgres: undefined }
-  const loaded = await loadSource(source, { env, cwd, generation: 0, embedded: { plan, peers } })
+  const loaded = await loadSource(source, { env, cwd, generation: 0, embedded: { plan: noBackends, peers } })
   const options = await assemble(loaded, { peers, ticketKeys: Buffer.alloc(48), observers: [] })
   try {
     void new Gateway(options)

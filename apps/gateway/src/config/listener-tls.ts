@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import type { ListenerTls } from '@proxy/kernel'
 import { type CertificateOptions, type Pem, type ReloadableTls, tls } from '@proxy/tls'
+import { namedProtocol } from './protocol-names.ts'
 import type { ListenerConfig, TlsConfig } from './types.ts'
 
 /** TLS of a listener; paths of PEM files are relative to the config file. */
@@ -22,10 +23,11 @@ export function listenerTls(
   })
 }
 
-const defaultMode = ({ protocol }: ListenerConfig): ListenerTls['mode'] =>
-  typeof protocol === 'string' && ['postgres', 'postgresql', 'cockroachdb'].includes(protocol)
-    ? 'negotiated'
-    : 'implicit'
+function defaultMode({ protocol }: ListenerConfig): ListenerTls['mode'] {
+  const named = typeof protocol === 'string' ? namedProtocol(protocol) : undefined
+  const mode = named !== undefined && 'tls' in named ? named.tls[0] : undefined
+  return mode === undefined || mode === 'off' ? 'implicit' : mode
+}
 
 function allCertificates({ cert, key, certificates = [] }: TlsConfig): readonly CertificateOptions[] {
   return cert === undefined || key === undefined ? certificates : [{ cert, key }, ...certificates]

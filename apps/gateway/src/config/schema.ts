@@ -1,4 +1,4 @@
-import type { GuardOptions, ListenerLimits, ResolutionRecord, BackendTls } from '@proxy/kernel'
+import type { BackendTls, GuardOptions, ListenerLimits, ResolutionRecord, TlsMode } from '@proxy/kernel'
 import { z } from 'zod'
 import type { AdminConfig, DrainConfig, GatewayConfig, ListenerConfig, LogConfig, TlsConfig } from './types.ts'
 
@@ -33,8 +33,10 @@ const certificate = z.strictObject({
   requireClientCert: flag,
 })
 
+export const tlsModes: readonly TlsMode[] = ['off', 'implicit', 'negotiated', 'passthrough']
+
 const tls: Shape<TlsConfig> = {
-  mode: z.enum(['off', 'implicit', 'negotiated', 'passthrough']).optional(),
+  mode: z.enum(tlsModes).optional(),
   cert: pem,
   key: pem,
   required: flag,

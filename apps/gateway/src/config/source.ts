@@ -38,6 +38,9 @@ function portsOf(env: Environment): EmbeddedPorts {
   const ports = {
     http: reader.port('HTTP_PORT') ?? embeddedPorts.http,
     postgres: reader.port('TCP_POSTGRES_PORT') ?? embeddedPorts.postgres,
+    mysql: reader.port('TCP_MYSQL_PORT') ?? embeddedPorts.mysql,
+    mongodb: reader.port('TCP_MONGODB_PORT') ?? embeddedPorts.mongodb,
+    smtp: reader.port('SMTP_PORT') ?? embeddedPorts.smtp,
     admin: reader.port('ADMIN_PORT') ?? embeddedPorts.admin,
   }
   if (reader.problems.length > 0) throw new ConfigError('environment', reader.problems)

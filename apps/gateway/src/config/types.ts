@@ -12,7 +12,10 @@ import type {
 } from '@proxy/kernel'
 import type { CacheOptions, ColdStartOptions, LimitsOptions, RetryOptions } from '@proxy/kernel/layers'
 import type { HttpOptions } from '@proxy/http'
+import type { MongodbOptions } from '@proxy/mongodb'
+import type { MysqlOptions } from '@proxy/mysql'
 import type { PostgresOptions } from '@proxy/postgres'
+import type { SmtpOptions } from '@proxy/smtp'
 import type { TcpOptions } from '@proxy/tcp'
 import type { TlsOptions } from '@proxy/tls'
 
@@ -47,7 +50,10 @@ export interface GatewayConfig {
 export interface ListenerConfig {
   /** `host:port`, `[v6]:port`, `:port` (every IPv4 address) or a port number. */
   readonly address: string | number
-  /** A name (`http`, `postgres`, or one of the registry, routed by `tcp`), a protocol, or several that share the port. */
+  /**
+   * A name (`http`, `postgres`, `mysql`, `mongodb`, `smtp`, or another one of the registry, routed by `tcp`), a protocol, or
+   * several that share the port.
+   */
   readonly protocol: string | Protocol | readonly (string | Protocol)[]
   /** Of the protocol, when that is given by its name. */
   readonly options?: ProtocolOptions | undefined
@@ -64,11 +70,11 @@ export interface ListenerConfig {
   readonly reusePort?: boolean | undefined
 }
 
-export type ProtocolOptions = HttpOptions | PostgresOptions | TcpOptions
+export type ProtocolOptions = HttpOptions | PostgresOptions | MysqlOptions | MongodbOptions | SmtpOptions | TcpOptions
 
 /** The options of `tls()`, and a short form for one certificate. */
 export interface TlsConfig extends Omit<TlsOptions, 'mode'> {
-  /** Default `implicit`; for PostgreSQL `negotiated`. */
+  /** Default `implicit`; for PostgreSQL, MySQL and SMTP `negotiated`. */
   readonly mode?: TlsMode | undefined
   /** PEM text or path: the same as the first entry of `certificates`. */
   readonly cert?: string | Buffer | undefined

@@ -17,6 +17,9 @@ describe('validate', () => {
       listeners: [
         { address: 8080, protocol: ['http', protocol], name: 'web', idleTimeoutMs: 0, limits: { maxConnections: 5 } },
         { address: '[::1]:5432', protocol: 'postgresql', options: { keys: ['sni'] }, tls: { cert: 'c', key: 'k' } },
+        { address: ':3306', protocol: 'mysql', options: { keys: ['user'], node: 3 }, tls: { cert: 'c', key: 'k' } },
+        { address: ':27017', protocol: 'mongodb', options: { wireVersions: { min: 0, max: 8 } } },
+        { address: ':25', protocol: 'smtp', options: { keys: ['recipient'], hostname: 'mx.test', idleTimeoutMs: 5 } },
         { address: ':6379', protocol: 'redis', options: { key: 'cache' }, proxyProtocol: { trusted: ['10.0.0.0/8'] } },
       ],
       resolver: () => 'a:1',
@@ -56,6 +59,46 @@ describe('validate', () => {
     [
       listener({ tls: { mode: 'implict', cert: 'c', key: 'k' } }),
       'listeners[0].tls.mode: must be one of off, implicit, negotiated, passthrough, not "implict". Did you mean "implicit"?',
+    ],
+    [
+      listener({ protocol: 'mysql', options: { serverversion: 'x' } }),
+      'listeners[0].options.serverversion: is not a known key. Did you mean "serverVersion"?',
+    ],
+    [
+      listener({ protocol: 'mysql', options: { features: ['deprecateEOF'] } }),
+      /^listeners\[0\]\.options\.features\[0\]: must be one of deprecateEof, .* Did you mean "deprecateEof"\?$/,
+    ],
+    [
+      listener({ protocol: 'mongodb', options: { wireVersions: { min: 0 } } }),
+      'listeners[0].options.wireVersions.max: is missing: it must be a number.',
+    ],
+    [
+      listener({ protocol: 'smtp', options: { keys: ['ehlo'] } }),
+      'listeners[0].options.keys[0]: must be one of helo, recipient, user, sni, not "ehlo". Did you mean "helo"?',
+    ],
+    [
+      listener({ protocol: 'mysql', tls: { mode: 'passthrough' } }),
+      'listeners[0].tls.mode: mysql cannot do passthrough. It can do negotiated, implicit.',
+    ],
+    [
+      listener({ protocol: 'mongodb', tls: { mode: 'negotiated', cert: 'c', key: 'k' } }),
+      'listeners[0].tls.mode: mongodb cannot do negotiated. It can do implicit, passthrough.',
+    ],
+    [
+      listener({ protocol: 'smtp', tls: { mode: 'passthrough' } }),
+      'listeners[0].tls.mode: smtp cannot do passthrough. It can do negotiated, implicit.',
+    ],
+    [
+      listener({ protocol: 'http', tls: { mode: 'negotiated', cert: 'c', key: 'k' } }),
+      'listeners[0].tls.mode: http cannot do negotiated. It can do implicit.',
+    ],
+    [
+      listener({ protocol: ['postgres', 'mysql'] }),
+      'listeners[0].protocol[1]: mysql speaks first and cannot share a port. Give it a listener of its own.',
+    ],
+    [
+      listener({ protocol: ['smtp', 'http'] }),
+      'listeners[0].protocol[0]: smtp speaks first and cannot share a port. Give it a listener of its own.',
     ],
     [listener({ tls: { cert: 'c' } }), 'listeners[0].tls.key: is missing: certificate and key go together.'],
     [listener({ tls: {} }), 'listeners[0].tls: needs a certificate. Set cert and key, or certificates.'],
@@ -119,11 +162,5 @@ describe('validate', () => {
     const secret = '-----BEGIN PRIVATE KEY-----\nMIIE'
     expect(problems(listener({ tls: { cert: 'c', key: { pem: secret } } })).join()).not.toContain('MIIE')
     expect(problems(listener({ limits: secret })).join()).not.toContain('MIIE')
-  })
-
-  it('says that SMTP is on its way', () => {
-    expect(problems(listener({ protocol: 'smtp' }))).toEqual([
-      'listeners[0].protocol: SMTP is not there yet: it comes with @proxy/smtp in a later release.',
-    ])
   })
 })

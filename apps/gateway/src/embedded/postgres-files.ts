@@ -1,9 +1,9 @@
-import { chownSync, constants, cpSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { cpSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { ServerAccount } from './account.ts'
+import { openToAll } from './directories.ts'
+import type { Place } from './recipe.ts'
 
 export interface PostgresPrograms {
   readonly initdb: string
@@ -28,28 +28,10 @@ function resolvePackage(): string | undefined {
   }
 }
 
-/** A temporary directory that belongs to the account; removed by {@link removeDirectory}. */
-export function makeDirectory(account: ServerAccount): string {
-  const directory = mkdtempSync(join(realpathSync(tmpdir()), 'gateway-postgres-'))
-  if (account.owner !== undefined) chownSync(directory, account.owner.uid, account.owner.gid)
-  return directory
-}
-
-export function removeDirectory(directory: string): void {
-  rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
-}
-
-/** The programs, or a copy of them in `directory` when the account cannot reach them (a clone in root's home). */
-export function reachable(programs: PostgresPrograms, account: ServerAccount, directory: string): PostgresPrograms {
+/** The programs, or a copy of them in the place's directory when its account cannot reach them (a clone in root's home). */
+export function reachable(programs: PostgresPrograms, { account, directory }: Place): PostgresPrograms {
   if (account.owner === undefined || openToAll(programs.postgres)) return programs
   const home = join(directory, 'programs')
   cpSync(dirname(dirname(programs.postgres)), home, { recursive: true, verbatimSymlinks: true })
   return { initdb: join(home, 'bin/initdb'), postgres: join(home, 'bin/postgres') }
-}
-
-function openToAll(file: string): boolean {
-  for (let path = dirname(realpathSync(file)); path !== dirname(path); path = dirname(path)) {
-    if ((statSync(path).mode & constants.S_IXOTH) === 0) return false
-  }
-  return true
 }

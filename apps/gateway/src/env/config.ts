@@ -28,13 +28,11 @@ export function environmentConfig(env: Environment): GatewayConfig {
   const chosen = chosenFamilies(reader, env)
   const tls = readTls(reader, env)
   const host = reader.text('PROXY_HOST') ?? everyAddress
-  if (chosen.includes('smtp')) {
-    reader.fail('SMTP_*', 'SMTP is not there yet: it comes with @proxy/smtp in a later release.', 'Unset it.')
-  }
   const config: GatewayConfig = {
     listeners: [
       ...(chosen.includes('http') ? [httpListener(reader, host, tls)] : []),
       ...(chosen.includes('tcp') ? tcpListeners(reader, host, tls) : []),
+      ...(chosen.includes('smtp') ? smtpListeners(reader, host, tls) : []),
     ],
     resolver: readResolver(reader, chosen),
     workers: readWorkers(reader, chosen),
@@ -97,23 +95,35 @@ function httpListener(reader: EnvironmentReader, host: string, tls: TlsConfig | 
   }
 }
 
+/** MongoDB has no variable in the original. */
 function tcpListeners(reader: EnvironmentReader, host: string, tls: TlsConfig | undefined): ListenerConfig[] {
-  const postgres = reader.port('TCP_POSTGRES_PORT') ?? 5432
-  const mysql = reader.port('TCP_MYSQL_PORT') ?? 0
+  const ports = {
+    postgres: reader.port('TCP_POSTGRES_PORT') ?? 5432,
+    mysql: reader.port('TCP_MYSQL_PORT') ?? 3306,
+    mongodb: reader.port('TCP_MONGODB_PORT') ?? 0,
+  }
   const skipValidation = reader.flag('TCP_SKIP_VALIDATION')
-  const negotiated = tls === undefined ? undefined : { ...tls, mode: 'negotiated' as const }
-  const listeners: ListenerConfig[] = []
-  if (postgres > 0) {
-    const address = `${host}:${postgres}`
-    listeners.push({ name: 'postgres', address, protocol: 'postgres', skipValidation, tls: negotiated })
-  }
-  // Its bytes are relayed as they are, so TLS, which MySQL negotiates, is between client and backend.
-  if (mysql > 0) {
-    const options = { key: 'mysql' }
-    listeners.push({ name: 'mysql', address: `${host}:${mysql}`, protocol: 'mysql', options, skipValidation })
-  }
-  return listeners
+  return Object.entries(ports)
+    .filter(([, port]) => port > 0)
+    .map(([name, port]) => ({
+      name,
+      address: `${host}:${port}`,
+      protocol: name,
+      options: name === 'postgres' || resolvesKeys(reader) ? undefined : { defaultKey: 'default' },
+      skipValidation,
+      tls,
+    }))
 }
+
+function smtpListeners(reader: EnvironmentReader, host: string, tls: TlsConfig | undefined): ListenerConfig[] {
+  const port = reader.port('SMTP_PORT') ?? 25
+  if (port === 0) return []
+  const skipValidation = reader.flag('SMTP_SKIP_VALIDATION')
+  return [{ name: 'smtp', address: `${host}:${port}`, protocol: 'smtp', skipValidation, tls }]
+}
+
+/** Without a resolver all keys lead to one endpoint, and clients that name none go there too. */
+const resolvesKeys = (reader: EnvironmentReader): boolean => reader.has('PROXY_RESOLVER')
 
 function readWorkers(reader: EnvironmentReader, chosen: readonly Family[]): number {
   const counts = chosen.map((family) => reader.integer(`${family.toUpperCase()}_WORKERS`, 1, mostWorkers) ?? 0)
@@ -123,24 +133,27 @@ function readWorkers(reader: EnvironmentReader, chosen: readonly Family[]): numb
 function readResolver(reader: EnvironmentReader, chosen: readonly Family[]): ResolverConfig {
   const module = reader.text('PROXY_RESOLVER')
   if (module !== undefined) return module
-  const web = reader.text('HTTP_BACKEND_ENDPOINT')
-  const tcp = reader.text('TCP_BACKEND_ENDPOINT')
   const answersAlone = reader.has('HTTP_FIXED_BACKEND') || reader.has('HTTP_DIRECT_RESPONSE')
-  if (chosen.includes('http') && web === undefined && !answersAlone) missing(reader, 'HTTP_BACKEND_ENDPOINT')
-  if (chosen.includes('tcp') && tcp === undefined) missing(reader, 'TCP_BACKEND_ENDPOINT')
-  return endpoints(web, tcp)
+  const endpoints = new Map<Family, string>()
+  for (const family of chosen) {
+    const name = `${family.toUpperCase()}_BACKEND_ENDPOINT`
+    const endpoint = reader.text(name)
+    if (endpoint !== undefined) endpoints.set(family, endpoint)
+    else if (family !== 'http' || !answersAlone) missing(reader, name)
+  }
+  return endpointsResolver(endpoints)
 }
 
 function missing(reader: EnvironmentReader, name: string): void {
   reader.fail(name, 'is missing: nothing says where to route.', 'Set it, or PROXY_RESOLVER to the path of a resolver.')
 }
 
-/** One endpoint for HTTP and one for everything else, whoever the tenant is. */
-function endpoints(web: string | undefined, tcp: string | undefined): Resolver {
+/** One endpoint for each family, whoever the tenant is. */
+function endpointsResolver(endpoints: ReadonlyMap<Family, string>): Resolver {
   return {
     name: 'environment',
-    resolve(request: RouteRequest): Resolution {
-      const endpoint = request.protocol === 'http' ? web : tcp
+    resolve({ protocol }: RouteRequest): Resolution {
+      const endpoint = endpoints.get(protocol === 'http' || protocol === 'smtp' ? protocol : 'tcp')
       if (endpoint === undefined) throw new ResolveError('NOT_FOUND')
       return endpoint
     },
