@@ -5,6 +5,23 @@ export { type HttpBackend, httpBackend } from './http.ts'
 export { type MariadbServer, mariadbServer, type MariadbServerOptions } from './mariadb.ts'
 export type { MysqlTls, MysqlUser } from './mariadb-data.ts'
 export { type MongoServer, mongoServer, type MongoServerOptions, type MongoUser } from './mongo.ts'
+export {
+  type MongoAnswer,
+  type MongoScript,
+  mongoScript,
+  replicaSetHello,
+  type ScriptedCommand,
+  type ScriptedMongo,
+} from './mongo-script.ts'
+export {
+  decodeMongo,
+  encodeMongo,
+  encodeMongoQuery,
+  type MongoEncoding,
+  mongoFlags,
+  type MongoMessage,
+  withHeader,
+} from './mongo-wire.ts'
 export { findFreePort } from './ports.ts'
 export { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts'
 export { type PostgresServer, postgresServer, type PostgresServerOptions } from './postgres.ts'

@@ -14,8 +14,8 @@ export interface MongoUser {
 }
 
 export interface MongoServerOptions {
-  /** At least one. Default: `demo` with the password `demo`. */
-  readonly users?: readonly [MongoUser, ...MongoUser[]] | undefined
+  /** Default: `demo` with the password `demo`. None: nobody has to log in. */
+  readonly users?: readonly MongoUser[] | undefined
   /** The server's certificate and key; with it the port speaks nothing but TLS. */
   readonly tls?: Leaf | undefined
   /** Default: a free one. It stays the same over restarts. */
@@ -31,14 +31,14 @@ export interface MongoServerOptions {
 export class MongoServer {
   readonly host = '127.0.0.1'
   readonly port: number
-  readonly users: readonly [MongoUser, ...MongoUser[]]
+  readonly users: readonly MongoUser[]
   readonly #directory: string
   readonly #tls: Leaf | undefined
   #process: Launched | undefined
   #prepared = false
 
   /** Use {@link mongoServer}. */
-  constructor(directory: string, port: number, users: readonly [MongoUser, ...MongoUser[]], tls: Leaf | undefined) {
+  constructor(directory: string, port: number, users: readonly MongoUser[], tls: Leaf | undefined) {
     this.#directory = directory
     this.port = port
     this.users = users
@@ -61,10 +61,11 @@ export class MongoServer {
 
   /** Connection string of a user (default: the first), or through another port when that is given. */
   url(database: string, options: { user?: MongoUser; port?: number; query?: string } = {}): string {
-    const { name, password, database: source = 'admin' } = options.user ?? this.users[0]
-    const login = `${encodeURIComponent(name)}:${encodeURIComponent(password)}`
-    const query = options.query === undefined ? '' : `&${options.query}`
-    return `mongodb://${login}@${this.host}:${options.port ?? this.port}/${database}?authSource=${source}${query}`
+    const user = options.user ?? this.users[0]
+    const query = [...(user === undefined ? [] : [`authSource=${user.database ?? 'admin'}`]), options.query ?? '']
+    const where = `${this.host}:${options.port ?? this.port}/${database}?${query.filter(Boolean).join('&')}`
+    if (user === undefined) return `mongodb://${where}`
+    return `mongodb://${encodeURIComponent(user.name)}:${encodeURIComponent(user.password)}@${where}`
   }
 
   /** Starts the server unless it runs; settles when it is ready. */
@@ -103,7 +104,6 @@ export class MongoServer {
     return ['--listen-addr=', `--listen-tls=${this.endpoint}`, ...files]
   }
 
-  /** The server makes one user by itself. */
   async #createUsers(): Promise<void> {
     const [, ...others] = this.users
     if (others.length === 0) return
@@ -133,9 +133,10 @@ const storage = (directory: string): string[] => [
   '--telemetry=disable',
 ]
 
-const firstUser = ({ name, password, database = 'admin' }: MongoUser): string[] => [
-  '--test-enable-new-auth',
-  `--setup-database=${database}`,
-  `--setup-username=${name}`,
-  `--setup-password=${password}`,
-]
+/** One user is made by the server itself. */
+function firstUser(user: MongoUser | undefined): string[] {
+  if (user === undefined) return []
+  const { name, password, database = 'admin' } = user
+  const setup = [`--setup-database=${database}`, `--setup-username=${name}`, `--setup-password=${password}`]
+  return ['--test-enable-new-auth', ...setup]
+}

@@ -1,6 +1,6 @@
 import { MongoClient, type MongoClientOptions } from 'mongodb'
 import { expect, test } from 'vitest'
-import { certificateAuthority, describeNeeding, mongoServer } from '../src/index.ts'
+import { certificateAuthority, describeNeeding, mongoScript, mongoServer } from '../src/index.ts'
 
 async function withClient<T>(
   url: string,
@@ -41,6 +41,11 @@ describeNeeding(['ferretdb'], 'mongoServer', () => {
     expect(await read()).toMatchObject({ answer: 42 })
   })
 
+  test('asks nobody who has no users', async () => {
+    await using server = await mongoServer({ users: [] })
+    expect(await withClient(server.url('alpha'), ping)).toMatchObject({ ok: 1 })
+  })
+
   test('waits to be started', async () => {
     await using server = await mongoServer({ start: false })
     expect(server.running).toBe(false)
@@ -55,7 +60,17 @@ describeNeeding(['ferretdb', 'openssl'], 'mongoServer with TLS', () => {
     await using server = await mongoServer({ tls: ca.server({ name: 'localhost' }) })
     const options = { tls: true, tlsCAFile: ca.certFile }
     expect(await withClient(server.url('alpha'), ping, options)).toMatchObject({ ok: 1 })
-    await expect(withClient(server.url('alpha'), ping)).rejects.toThrow(/closed|reset|parse/i)
+    await expect(withClient(server.url('alpha'), ping, { serverSelectionTimeoutMS: 500 })).rejects.toThrow(
+      /closed|reset|parse/i,
+    )
     ca.dispose()
   })
+})
+
+test('mongoScript answers what it is told to', async () => {
+  const cursor = { id: 0n, ns: 'alpha.b', firstBatch: [{ _id: 1 }, { _id: 2 }] }
+  await using backend = await mongoScript(({ name }) => (name === 'find' ? { cursor, ok: 1 } : { ok: 1 }))
+  const find = (client: MongoClient) => client.db('alpha').collection('b').find().toArray()
+  expect(await withClient(`mongodb://${backend.endpoint}/?directConnection=true`, find)).toEqual(cursor.firstBatch)
+  expect(backend.asked).toContain('find')
 })
