@@ -2,6 +2,7 @@
 //   npx --yes --allow-scripts=node node@22.19.0 tools/smoke-node.ts 22.19.0
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -19,11 +20,13 @@ async function everyEntryLoads(): Promise<void> {
   }
 }
 
+/** More than sockets take at once, so that writes have to wait. */
+const large = randomBytes(16 << 20)
+
 async function aRequestIsRouted(): Promise<void> {
-  const backend = createServer((request, response) => response.end(`hello ${request.headers.host}`)).listen(
-    0,
-    '127.0.0.1',
-  )
+  const backend = createServer((request, response) => {
+    response.end(request.url === '/large' ? large : `hello ${request.headers.host}`)
+  }).listen(0, '127.0.0.1')
   await once(backend, 'listening')
   const gateway = new Gateway({
     listeners: [{ address: '127.0.0.1:0', protocol: http() }],
@@ -35,6 +38,8 @@ async function aRequestIsRouted(): Promise<void> {
   const response = await fetch(`http://${address}/`, { headers: { connection: 'close' } })
   assert.equal(response.status, 200)
   assert.equal(await response.text(), `hello ${address}`)
+  const body = await fetch(`http://${address}/large`, { headers: { connection: 'close' } })
+  assert.ok(large.equals(Buffer.from(await body.arrayBuffer())), 'a large body came through changed')
   await gateway.drain()
   backend.close()
 }
