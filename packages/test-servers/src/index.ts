@@ -4,6 +4,9 @@ export { removeDirectory, temporaryDirectory } from './directories.ts'
 export { type HttpBackend, httpBackend } from './http.ts'
 export { type MariadbServer, mariadbServer, type MariadbServerOptions } from './mariadb.ts'
 export type { MysqlTls, MysqlUser } from './mariadb-data.ts'
+export { type MysqlEngine, mysqlEngine, type MysqlEngineOptions, type MysqlEngineUser } from './mysql-engine.ts'
+export { type MysqlSha2Options, MysqlSha2Server, mysqlSha2Server } from './mysql-sha2.ts'
+export type { MysqlSha2User } from './mysql-sha2-accounts.ts'
 export { type MongoServer, mongoServer, type MongoServerOptions, type MongoUser } from './mongo.ts'
 export {
   type MongoAnswer,
