@@ -1,4 +1,4 @@
-// `npm start` as a newcomer sees it, on the default ports: routes HTTP and PostgreSQL by tenant, and a signal ends it cleanly.
+// `npm start` as a newcomer sees it, on the default ports: routes every protocol by tenant, and a signal ends it cleanly.
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,6 +12,8 @@ const drainMs = 60_000
 
 /** The clean end that a newcomer's machine has no `psql`, as told apart from a `psql` that fails. */
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
+
+type Client = (tenant: string) => Promise<{ stdout: string }>
 
 let failed = 0
 
@@ -40,15 +42,39 @@ async function ask(host: string, address = '127.0.0.1:8080/'): Promise<string> {
   return stdout
 }
 
-const query = (database: string): Promise<{ stdout: string }> => {
+const psql: Client = (database) => {
   const url = `postgres://demo:demo@127.0.0.1:15432/${database}`
   return run('psql', ['-X', '-A', '-t', url, '-c', 'select current_database()'], {
     env: { ...process.env, PGCONNECT_TIMEOUT: '60' },
   })
 }
 
+const mariadb: Client = (database) => {
+  const at = ['-h', '127.0.0.1', '-P', '13306', '-u', 'demo', '-pdemo', '--skip-ssl']
+  return run('mariadb', ['--no-defaults', ...at, '-B', '-N', database, '-e', 'select message from greeting'])
+}
+
+const mongosh: Client = (database) => {
+  const url = `mongodb://demo:demo@127.0.0.1:27018/${database}`
+  const program = `${root}packages/mongodb/node_modules/.bin/mongosh`
+  return run(program, ['--quiet', '--norc', url, '--eval', 'db.greeting.findOne().message'])
+}
+
+async function send(tenant: string): Promise<void> {
+  const envelope = ['--mail-from', 'me@example.com', '--mail-rcpt', `you@${tenant}.localhost`]
+  const sent = run('curl', ['-sSv', '-m', '20', 'smtp://127.0.0.1:8025', ...envelope, '-T', '-'])
+  sent.child.stdin?.end(`Subject: for ${tenant}\n`)
+  await sent
+}
+
+interface Running {
+  readonly child: ChildProcess
+  /** The table. */
+  readonly output: string
+}
+
 /** Starts it in a session of its own, so that whatever it leaves behind can be found; resolves when it says what to paste. */
-async function start(): Promise<ChildProcess> {
+async function start(): Promise<Running> {
   const child = spawn('npm', ['start'], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -57,7 +83,7 @@ async function start(): Promise<ChildProcess> {
   child.stdout?.on('data', (chunk: Buffer) => {
     process.stdout.write(chunk)
     output += chunk.toString()
-    if (/curl .*8080/.test(output) && /psql .*15432/.test(output)) resolve()
+    if (/curl .*9901\/mail\n/.test(output)) resolve()
   })
   try {
     await promise
@@ -67,7 +93,7 @@ async function start(): Promise<ChildProcess> {
   } finally {
     clearTimeout(timer)
   }
-  return child
+  return { child, output }
 }
 
 function killGroup(child: ChildProcess): void {
@@ -100,38 +126,63 @@ function left(session: number): string[] {
     })
 }
 
-async function answers(): Promise<void> {
+async function answers(table: string): Promise<void> {
   await check('curl: alpha answers', async () => assert.match(await ask('alpha.localhost'), /alpha[^]*\n200 /))
   await check('curl: beta answers', async () => assert.match(await ask('beta.localhost'), /beta[^]*\n200 /))
   await check('curl: an unknown host gets a problem', async () =>
     assert.match(await ask('nobody.localhost'), /\n404 application\/problem\+json/),
   )
-  for (const database of ['alpha', 'beta']) {
-    await check(`psql: ${database} answers`, async () => assert.equal((await query(database)).stdout.trim(), database))
-  }
-  await check('psql: an unknown database gets a hint', () =>
-    query('nobody').then(
-      () => assert.fail('it was let in'),
-      (error: NodeJS.ErrnoException & { stderr?: string }) => {
-        if (isMissing(error)) throw error
-        assert.match(error.stderr ?? '', /FATAL:[^]*HINT:/)
-      },
-    ),
-  )
+  await database('PostgreSQL', table, 'psql', psql, /FATAL:[^]*HINT:/)
+  await database('MySQL', table, 'mariadb', mariadb, /ERROR 1049 \(42000\)/)
+  await database('MongoDB', table, 'mongosh', mongosh, /MongoServerError/)
+  await mail()
   for (const path of ['healthz', 'readyz', 'metrics', 'stats']) {
     await check(`admin: /${path}`, async () => assert.match(await ask('localhost', `127.0.0.1:9901/${path}`), /\n200 /))
   }
 }
 
+/** The tenants give different data, and an unknown one gives the protocol's own error, as its client prints it. */
+async function database(title: string, table: string, name: string, client: Client, refusal: RegExp): Promise<void> {
+  const [missing] = new RegExp(`${title} +not installed.*`).exec(table) ?? []
+  if (missing !== undefined) return console.log(`skipped ${name}: ${missing}`)
+  for (const tenant of ['alpha', 'beta']) {
+    await check(`${name}: ${tenant} answers`, async () => assert.ok((await client(tenant)).stdout.includes(tenant)))
+  }
+  await check(`${name}: an unknown database gets the protocol's error`, () => refused(client('nobody'), refusal))
+}
+
+async function mail(): Promise<void> {
+  for (const tenant of ['alpha', 'beta']) {
+    await check(`curl smtp: ${tenant} takes mail, and shows it`, async () => {
+      await send(tenant)
+      assert.ok((await ask('localhost', '127.0.0.1:9901/mail')).includes(`for ${tenant}`))
+    })
+  }
+  await check('curl smtp: an unknown domain is refused', () => refused(send('nobody'), /550 5\.1\.2 /))
+}
+
+async function refused(attempt: Promise<unknown>, expected: RegExp): Promise<void> {
+  let output: string
+  try {
+    await attempt
+    output = 'it was let in'
+  } catch (error) {
+    if (isMissing(error)) throw error
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    output = stdout + stderr
+  }
+  assert.match(output, expected)
+}
+
 async function round(signal: NodeJS.Signals): Promise<void> {
-  let child: ChildProcess | undefined
-  await check('npm start gets ready', async () => (child = await start()))
-  if (child === undefined) return
-  const running = child
-  await answers()
-  await check(`${signal} drains and ends it with 0`, () => stop(running, signal))
+  let running: Running | undefined
+  await check('npm start gets ready', async () => (running = await start()))
+  if (running === undefined) return
+  const { child, output } = running
+  await answers(output)
+  await check(`${signal} drains and ends it with 0`, () => stop(child, signal))
   if (process.platform === 'linux') {
-    await check('nothing is left running', async () => assert.deepEqual(left(running.pid!), []))
+    await check('nothing is left running', async () => assert.deepEqual(left(child.pid!), []))
   }
 }
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { findFreePort } from '@proxy/test-servers'
 import { describe, expect, it } from 'vitest'
-import { directoryOf, runGateway } from './gateway-process.ts'
+import { anyPorts, directoryOf, runGateway } from './gateway-process.ts'
 
 describe('gateway', () => {
   it('says how it is used, and which version it is', async () => {
@@ -20,15 +20,19 @@ describe('gateway', () => {
     const taken = createServer()
     const port = await findFreePort()
     await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', resolve))
-    const others = { TCP_POSTGRES_PORT: String(await findFreePort()), ADMIN_PORT: String(await findFreePort()) }
+    const others = { ...anyPorts, ADMIN_PORT: String(await findFreePort()) }
     const { code, stderr } = await runGateway({ env: { ...others, HTTP_PORT: String(port) } })
-    const admin = await runGateway({ env: { ...others, ADMIN_PORT: String(port), HTTP_PORT: '0' } })
+    const admin = await runGateway({ env: { ...others, ADMIN_PORT: String(port) } })
+    const smtp = await runGateway({ env: { ...others, SMTP_PORT: String(port) } })
     taken.close()
     expect(code).toBe(1)
     expect(stderr).toContain(`port ${port} is taken by another program`)
     expect(stderr).toContain(`HTTP_PORT=${port + 1} npm start`)
     expect(admin.code).toBe(1)
     expect(admin.stderr).toContain(`ADMIN_PORT=${port + 1} npm start`)
+    expect(smtp.code).toBe(1)
+    expect(smtp.stderr).toContain(`port ${port} is taken by another program`)
+    expect(smtp.stderr).toContain(`SMTP_PORT=${port + 1} npm start (or gateway --smtp-port ${port + 1})`)
   })
 })
 
@@ -81,10 +85,10 @@ describe('gateway check', () => {
       {
         'gateway.config.json': JSON.stringify({
           ...valid,
-          listeners: [{ address: '127.0.0.1:80', protocol: ['postgres', 'mysql'] }],
+          listeners: [{ address: '127.0.0.1:80', protocol: 'mysql', options: { serverVersion: 'new' } }],
         }),
       },
-      /speaks first and cannot share a port/,
+      /listeners\[0\]: mysql\(\): serverVersion/,
     ],
     [
       {

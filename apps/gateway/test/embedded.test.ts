@@ -1,41 +1,50 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { chmodSync, readdirSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { describeNeeding, findFreePort, type Launched, run } from '@proxy/test-servers'
+import { describeNeeding, findFreePort, type Launched, run, temporaryDirectory } from '@proxy/test-servers'
+import { MongoClient } from 'mongodb'
+import { createTransport } from 'nodemailer'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startGateway, statsOf } from './gateway-process.ts'
+import { anyPorts, startGateway, statsOf } from './gateway-process.ts'
+
+const names = ['HTTP', 'TCP_POSTGRES', 'TCP_MYSQL', 'TCP_MONGODB', 'SMTP', 'ADMIN'] as const
+type Ports = Readonly<Record<(typeof names)[number], number>>
 
 describe.each([1, 2])('the embedded default with %i workers', (workers) => {
   let gateway: Launched
-  let ports: { http: number; postgres: number; admin: number }
+  let ports: Ports
+  /** Only this gateway's. */
+  let scratch: string
 
   beforeAll(async () => {
-    ports = { http: await findFreePort(), postgres: await findFreePort(), admin: await findFreePort() }
-    const env = { HTTP_PORT: `${ports.http}`, TCP_POSTGRES_PORT: `${ports.postgres}`, ADMIN_PORT: `${ports.admin}` }
-    gateway = await startGateway({ args: ['--workers', `${workers}`], env })
+    const found = await Promise.all(names.map(async (name) => [name, await findFreePort()] as const))
+    ports = Object.fromEntries(found) as Ports
+    scratch = temporaryDirectory('embedded')
+    // Its servers run under another account.
+    chmodSync(scratch, 0o755)
+    const env = Object.fromEntries(found.map(([name, port]) => [`${name}_PORT`, `${port}`]))
+    gateway = await startGateway({ args: ['--workers', `${workers}`], env: { ...env, TMPDIR: scratch } })
   })
 
   afterAll(() => gateway.stop())
 
-  const curl = async (host: string): Promise<string> =>
-    (
-      await run('curl', [
-        '-s',
-        '-w',
-        '\n%{http_code} %{content_type}',
-        '-H',
-        `Host: ${host}`,
-        `127.0.0.1:${ports.http}/p`,
-      ])
-    ).stdout
+  const curl = async (host: string): Promise<string> => {
+    const format = '\n%{http_code} %{content_type}'
+    const { stdout } = await run('curl', ['-s', '-w', format, '-H', `Host: ${host}`, `127.0.0.1:${ports.HTTP}/p`])
+    return stdout
+  }
 
   const psql = (database: string) =>
-    run('psql', [`postgres://demo:demo@127.0.0.1:${ports.postgres}/${database}`, '-Atc', 'select current_database()'])
+    run('psql', [
+      `postgres://demo:demo@127.0.0.1:${ports.TCP_POSTGRES}/${database}`,
+      '-Atc',
+      'select current_database()',
+    ])
 
   it('prints what listens, whom it serves and what to try', () => {
-    expect(gateway.stdout).toContain(`127.0.0.1:${ports.http}`)
-    expect(gateway.stdout).toContain(`curl -H 'Host: alpha.localhost' http://127.0.0.1:${ports.http}/`)
-    expect(gateway.stdout).toContain(`psql postgres://demo:demo@127.0.0.1:${ports.postgres}/beta`)
+    for (const port of Object.values(ports)) expect(gateway.stdout).toContain(`127.0.0.1:${port}`)
+    expect(gateway.stdout).toContain(`curl -H 'Host: alpha.localhost' http://127.0.0.1:${ports.HTTP}/`)
+    expect(gateway.stdout).toContain(`psql postgres://demo:demo@127.0.0.1:${ports.TCP_POSTGRES}/beta`)
+    expect(gateway.stdout).toContain(`curl http://127.0.0.1:${ports.ADMIN}/mail`)
   })
 
   it('tells the tenants of HTTP apart', async () => {
@@ -58,45 +67,110 @@ describe.each([1, 2])('the embedded default with %i workers', (workers) => {
 
     it('starts it again after it was lost', async () => {
       await psql('alpha')
-      const data = dataDirectories()
+      const data = readdirSync(scratch).filter((name) => name.startsWith('gateway-postgres-'))
       expect(data).toHaveLength(1)
-      await run('sh', ['-c', `kill -QUIT $(head -1 ${tmpdir()}/${data[0]}/data/postmaster.pid)`])
+      await run('sh', ['-c', `kill -QUIT $(head -1 ${scratch}/${data[0]}/data/postmaster.pid)`])
       await gateway.waitFor(/PostgreSQL has ended/)
       expect((await psql('beta')).stdout).toBe('beta\n')
     })
   })
 
+  describeNeeding(['mariadbd', 'mariadb'], 'with mariadb', () => {
+    const mariadb = (database: string) => {
+      const address = ['--no-defaults', '-h', '127.0.0.1', '-P', `${ports.TCP_MYSQL}`, '-u', 'demo', '-pdemo']
+      return run('mariadb', [...address, '--skip-ssl', '-BN', database, '-e', 'select message from greeting'])
+    }
+
+    it('starts MariaDB at the first connection, once, and tells its tenants apart', async () => {
+      expect(gateway.stdout).toContain(`mariadb -h 127.0.0.1 -P ${ports.TCP_MYSQL} -u demo -pdemo --skip-ssl beta`)
+      const answers = await Promise.all([mariadb('alpha'), mariadb('beta'), mariadb('alpha')])
+      const [alpha, beta] = ['Hello from alpha.\n', 'Hello from beta.\n']
+      expect(answers.map(({ stdout, stderr }) => stdout + stderr)).toEqual([alpha, beta, alpha])
+    })
+
+    it('refuses an unknown database as MySQL does', async () => {
+      const { code, stderr } = await mariadb('gamma')
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/^ERROR 1049 \(42000\): /)
+    })
+  })
+
+  describeNeeding(['ferretdb'], 'with a MongoDB driver', () => {
+    const greeting = async (database: string): Promise<unknown> => {
+      const url = `mongodb://demo:demo@127.0.0.1:${ports.TCP_MONGODB}/${database}`
+      const client = new MongoClient(url, { serverSelectionTimeoutMS: 20_000 })
+      try {
+        return (await client.db().collection('greeting').findOne())?.['message']
+      } finally {
+        await client.close()
+      }
+    }
+
+    it('starts FerretDB at the first connection, once, and tells its tenants apart', async () => {
+      expect(gateway.stdout).toContain(`mongosh --quiet mongodb://demo:demo@127.0.0.1:${ports.TCP_MONGODB}/beta`)
+      const answers = await Promise.all([greeting('alpha'), greeting('beta'), greeting('alpha')])
+      expect(answers).toEqual(['Hello from alpha.', 'Hello from beta.', 'Hello from alpha.'])
+    })
+
+    it('refuses an unknown database with an error document', async () => {
+      await expect(greeting('gamma')).rejects.toMatchObject({
+        name: 'MongoServerError',
+        ok: 0,
+        code: expect.any(Number),
+      })
+    })
+  })
+
+  it('takes mail for its tenants, and shows it', async () => {
+    const transport = createTransport({ host: '127.0.0.1', port: ports.SMTP })
+    const send = (tenant: string) =>
+      transport.sendMail({
+        from: 'me@example.com',
+        to: `you@${tenant}.localhost`,
+        subject: `for ${tenant}`,
+        text: 'hi',
+      })
+    await send('alpha')
+    await send('beta')
+    await expect(send('gamma')).rejects.toThrow(/550 5\.1\.2 /)
+    const response = await fetch(`http://127.0.0.1:${ports.ADMIN}/mail`)
+    const { messages } = (await response.json()) as { messages: { tenant: string; subject: string }[] }
+    expect(messages.map(({ tenant, subject }) => [tenant, subject])).toEqual([
+      ['beta', 'for beta'],
+      ['alpha', 'for alpha'],
+    ])
+  })
+
+  it('takes mail by the line that it prints', async () => {
+    const line = /echo .* curl smtp:.*@alpha.*/.exec(gateway.stdout)?.[0] ?? ''
+    expect(await run('sh', ['-c', line.replace('curl', 'curl -sS')])).toMatchObject({ code: 0, stderr: '' })
+    const page = await fetch(`http://127.0.0.1:${ports.ADMIN}/mail`, { headers: { accept: 'text/html' } })
+    expect(await page.text()).toContain('me@example.com to you@alpha.localhost')
+  })
+
   it('counts all workers together', async () => {
-    const before = await statsOf(ports.admin)
+    const before = await statsOf(ports.ADMIN)
     expect(before.workers).toHaveLength(workers)
     await Promise.all(Array.from({ length: 10 }, () => curl('alpha.localhost')))
     const accepted = (stats: typeof before): number => stats.listeners.find(({ name }) => name === 'http')!.accepted
-    expect(accepted(await statsOf(ports.admin)) - accepted(before)).toBe(10)
+    expect(accepted(await statsOf(ports.ADMIN)) - accepted(before)).toBe(10)
   })
 
   it('is ready', async () => {
-    expect((await fetch(`http://127.0.0.1:${ports.admin}/readyz`)).status).toBe(200)
+    expect((await fetch(`http://127.0.0.1:${ports.ADMIN}/readyz`)).status).toBe(200)
   })
 
   it('drains at SIGTERM, exits with 0 and leaves nothing behind', async () => {
-    const mine = dataDirectories()
     expect(await gateway.stop('SIGTERM')).toEqual({ code: 0, signal: null })
-    for (const directory of mine) expect(existsSync(`${tmpdir()}/${directory}`)).toBe(false)
+    expect(readdirSync(scratch)).toEqual([])
     expect(gateway.stderr).toBe('')
   })
-
-  // Of this gateway: made since it started.
-  function dataDirectories(): string[] {
-    return readdirSync(tmpdir()).filter((name) => name.startsWith('gateway-postgres-') && !others.has(name))
-  }
 })
-
-const others = new Set(readdirSync(tmpdir()).filter((name) => name.startsWith('gateway-postgres-')))
 
 describe('the embedded default', () => {
   it('ends at once at a second signal', async () => {
     const port = await findFreePort()
-    const env = { HTTP_PORT: `${port}`, TCP_POSTGRES_PORT: '0', ADMIN_PORT: '0' }
+    const env = { ...anyPorts, HTTP_PORT: `${port}` }
     const gateway = await startGateway({ args: ['--workers', '1'], env })
     using _request = await endlessRequest(port)
     gateway.signal('SIGINT')

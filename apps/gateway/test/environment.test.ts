@@ -1,16 +1,18 @@
-import { connect } from 'node:net'
-import { text } from 'node:stream/consumers'
 import {
   certificateAuthority,
+  describeNeeding,
   findFreePort,
   httpBackend,
   type HttpBackend,
   type Launched,
+  mariadbServer,
   type PostgresServer,
   postgresServer,
   run,
-  tcpBackend,
+  smtpSink,
 } from '@proxy/test-servers'
+import { createConnection, type RowDataPacket } from 'mysql2/promise'
+import { createTransport } from 'nodemailer'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { directoryOf, startGateway } from './gateway-process.ts'
@@ -40,6 +42,7 @@ describe('the environment', () => {
       PROXY_HOST: '127.0.0.1',
       HTTP_PORT: `${ports.http}`,
       TCP_POSTGRES_PORT: `${ports.postgres}`,
+      TCP_MYSQL_PORT: '0',
       ADMIN_PORT: '0',
     }
     gateways.push(await startGateway({ args: ['--workers', '1'], env: { ...base, ...env }, cwd }))
@@ -92,17 +95,39 @@ describe('the environment', () => {
     expect(await database()).toBe('alpha')
   })
 
-  it('relays MySQL as it is, greeting first', async () => {
-    await using greeter = await tcpBackend((socket) => void socket.end('greeting'))
-    const mysql = await findFreePort()
-    await start({
-      PROXY_PROTOCOL: 'tcp',
-      TCP_BACKEND_ENDPOINT: greeter.endpoint,
-      TCP_SKIP_VALIDATION: 'true',
-      TCP_MYSQL_PORT: `${mysql}`,
+  describeNeeding(['mariadbd'], 'with MariaDB', () => {
+    it('routes MySQL, with a database or without', async () => {
+      await using mariadb = await mariadbServer({ databases: ['alpha'] })
+      const port = await findFreePort()
+      await start({
+        PROXY_PROTOCOL: 'tcp',
+        TCP_BACKEND_ENDPOINT: mariadb.endpoint,
+        TCP_SKIP_VALIDATION: 'true',
+        TCP_MYSQL_PORT: `${port}`,
+      })
+      const database = async (login: { database?: string }): Promise<unknown> => {
+        const client = await createConnection({ host: '127.0.0.1', port, user: 'demo', password: 'demo', ...login })
+        const [rows] = await client.query<RowDataPacket[]>('select database() as name')
+        await client.end()
+        return rows[0]!['name']
+      }
+      expect(await database({ database: 'alpha' })).toBe('alpha')
+      expect(await database({})).toBeNull()
     })
-    const socket = connect(mysql, '127.0.0.1')
-    expect(await text(socket)).toBe('greeting')
+  })
+
+  it('routes SMTP', async () => {
+    await using sink = await smtpSink()
+    const port = await findFreePort()
+    await start({
+      PROXY_PROTOCOL: 'smtp',
+      SMTP_BACKEND_ENDPOINT: sink.endpoint,
+      SMTP_SKIP_VALIDATION: 'true',
+      SMTP_PORT: `${port}`,
+    })
+    const transport = createTransport({ host: '127.0.0.1', port, name: 'anybody.example' })
+    await transport.sendMail({ from: 'a@x.test', to: 'b@y.test', text: 'hello' })
+    expect(sink.messages).toHaveLength(1)
   })
 
   it('answers every request itself', async () => {

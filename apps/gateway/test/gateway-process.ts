@@ -30,6 +30,16 @@ export function launchGateway({ args, env, cwd }: GatewayArguments = {}): Launch
   return launch(process.execPath, command(args), { cwd: cwd ?? temporaryDirectory('gateway'), ...(env && { env }) })
 }
 
+/** For the embedded default, where its ports do not matter. */
+export const anyPorts: Readonly<Record<string, string>> = {
+  HTTP_PORT: '0',
+  TCP_POSTGRES_PORT: '0',
+  TCP_MYSQL_PORT: '0',
+  TCP_MONGODB_PORT: '0',
+  SMTP_PORT: '0',
+  ADMIN_PORT: '0',
+}
+
 /** Runs the program to its end. */
 export function runGateway({ args, env, cwd }: GatewayArguments = {}): Promise<Output> {
   return run(process.execPath, command(args), { cwd: cwd ?? temporaryDirectory('gateway'), ...(env && { env }) })
