@@ -53,6 +53,12 @@ export const to = (server: { readonly endpoint: string }): ResolveFunction => {
   return () => server.endpoint
 }
 
+/** Documents with numbers of their own. */
+export interface Numbered {
+  readonly _id: number
+  readonly [field: string]: unknown
+}
+
 /** A client that gives up soon, closed behind `use`. */
 export async function withClient<T>(
   url: string,

@@ -1,0 +1,130 @@
+import type { Resolver } from '@proxy/kernel'
+import { coldStart } from '@proxy/kernel/layers'
+import { describeNeeding, findFreePort, mongoScript, mongoServer } from '@proxy/test-servers'
+import { until } from '@proxy/testkit'
+import { MongoClient } from 'mongodb'
+import { describe, expect, test } from 'vitest'
+import { rawMongo } from './raw.ts'
+import { errorOf, openGateway, to, withClient } from './setup.ts'
+
+const count = (client: MongoClient): Promise<number> => client.db('alpha').collection('t').countDocuments()
+const tenantUser = { name: 'demo', password: 'demo', database: 'alpha' }
+
+describeNeeding(['ferretdb'], 'a real backend', () => {
+  test('that sleeps is started once, and everybody waits', async () => {
+    const asleep = await mongoServer({ users: [tenantUser], start: false })
+    let starts = 0
+    const resolver: Resolver = {
+      name: 'sleepy',
+      resolve: () => ({ endpoint: asleep.endpoint, state: asleep.running ? 'ready' : 'asleep' }),
+      async wake() {
+        starts++
+        await asleep.start()
+        return asleep.endpoint
+      },
+    }
+    await using gateway = await openGateway(resolver, { layers: [coldStart()] })
+    const url = asleep.url('alpha', { port: gateway.port })
+    const counts = await Promise.all(Array.from({ length: 10 }, () => withClient(url, count)))
+    expect(counts).toEqual(counts.map(() => 0))
+    expect(starts).toBe(1)
+    await asleep.stop()
+  })
+
+  test('that is killed in a session is an error, and the client comes back to the new one', async () => {
+    const server = await mongoServer({ users: [tenantUser] })
+    await using gateway = await openGateway(to(server), { protocol: { readinessTimeoutMs: 200 } })
+    await withClient(server.url('alpha', { port: gateway.port }), async (client) => {
+      await client.db('alpha').collection('t').insertOne({ n: 1 })
+      await server.halt('SIGKILL')
+      const error = await errorOf(client.db('alpha').collection('t').insertOne({ n: 2 }))
+      expect(error.message).not.toContain(String(server.port))
+      await server.start()
+      await client.db('alpha').collection('t').insertOne({ n: 3 })
+      const found = await client
+        .db('alpha')
+        .collection('t')
+        .find({}, { projection: { _id: 0 } })
+        .toArray()
+      expect(found).toEqual([{ n: 1 }, { n: 3 }])
+    })
+    await server.stop()
+  })
+})
+
+describe('a backend that is down', () => {
+  test('is a retryable error without its address', async () => {
+    const port = await findFreePort()
+    await using gateway = await openGateway(() => `127.0.0.1:${port}`, { protocol: { readinessTimeoutMs: 0 } })
+    using client = rawMongo(gateway.port)
+    await client.ask({ hello: 1, $db: 'admin' })
+    const answer = await client.ask({ insert: 't', documents: [{}], lsid: {}, txnNumber: 1n, $db: 'alpha' })
+    expect(answer).toMatchObject({ ok: 0 })
+    expect([6, 7, 89, 91]).toContain(answer['code'])
+    expect(answer['errorLabels']).toContain('RetryableWriteError')
+    expect(JSON.stringify(answer)).not.toContain(String(port))
+  })
+
+  test('and comes back is found again by the same client', async () => {
+    await using backend = await mongoScript()
+    let up = false
+    const port = await findFreePort()
+    await using gateway = await openGateway(() => (up ? backend.endpoint : `127.0.0.1:${port}`), {
+      protocol: { readinessTimeoutMs: 0 },
+    })
+    await withClient(`mongodb://127.0.0.1:${gateway.port}/alpha`, async (client) => {
+      await errorOf(client.db('alpha').command({ ping: 1 }))
+      up = true
+      expect(await client.db('alpha').command({ ping: 1 })).toEqual({ ok: 1 })
+    })
+  })
+})
+
+describe('draining', () => {
+  test('lets a command finish, and then ends the session', async () => {
+    const answer = Promise.withResolvers<void>()
+    await using backend = await mongoScript(({ name }) =>
+      name === 'find' ? answer.promise.then(() => ({ late: true, ok: 1 })) : { ok: 1 },
+    )
+    await using gateway = await openGateway(to(backend))
+    using client = rawMongo(gateway.port)
+    await client.ask({ hello: 1, $db: 'admin' })
+    await client.ask({ ping: 1, $db: 'alpha' })
+    const asked = client.ask({ find: 't', $db: 'alpha' })
+    await until(() => backend.asked.includes('find'), 'the command at the backend')
+    const drained = gateway.gateway.drain()
+    answer.resolve()
+    expect(await asked).toMatchObject({ late: true })
+    await client.closes()
+    await drained
+  })
+
+  test('a command that comes while it drains gets code 91, and the driver takes it elsewhere', async () => {
+    await using backend = await mongoScript()
+    await using gateway = await openGateway(to(backend))
+    using client = rawMongo(gateway.port)
+    await client.ask({ hello: 1, $db: 'admin' })
+    await client.ask({ ping: 1, $db: 'alpha' })
+    const drained = gateway.gateway.drain()
+    const last = await client.ask({ insert: 't', documents: [{}], $db: 'alpha' }).catch((error: Error) => error.message)
+    if (typeof last !== 'string') expect([undefined, 91]).toContain(last['code'])
+    await client.closes()
+    await drained
+  })
+
+  test('idle clients are let go', async () => {
+    await using backend = await mongoScript()
+    await using gateway = await openGateway(to(backend))
+    const client = new MongoClient(`mongodb://127.0.0.1:${gateway.port}/alpha`, {
+      heartbeatFrequencyMS: 500,
+      serverSelectionTimeoutMS: 500,
+    })
+    await client.db('alpha').command({ ping: 1 })
+    await gateway.gateway.drain()
+    expect(gateway.gateway.stats().sessions).toBe(0)
+    expect(await errorOf(client.db('alpha').command({ ping: 1 }))).toMatchObject({
+      name: expect.stringMatching(/^Mongo/) as string,
+    })
+    await client.close()
+  })
+})

@@ -1,0 +1,128 @@
+import { describeNeeding, type MongoServer, mongoServer } from '@proxy/test-servers'
+import type { ClientSession, Document, MongoClient } from 'mongodb'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { store } from './store.ts'
+import { errorOf, openGateway, to, withClient, type Numbered } from './setup.ts'
+
+const at = (port: number, query: string): string => `mongodb://127.0.0.1:${port}/alpha?${query}`
+const insert = (client: MongoClient, n: number, session?: ClientSession) =>
+  client
+    .db('alpha')
+    .collection<Numbered>('t')
+    .insertOne({ _id: n }, session && { session })
+const ids = (documents: readonly Document[]): number[] => documents.map(({ _id }) => _id as number)
+
+async function both(client: MongoClient, fail = false): Promise<unknown> {
+  return client.withSession((session) =>
+    session.withTransaction(async () => {
+      await insert(client, 1, session)
+      await insert(client, 2, session)
+      const seen = await client.db('alpha').collection('t').find({}, { session }).toArray()
+      if (fail) throw new Error('changed my mind')
+      return ids(seen)
+    }),
+  )
+}
+
+const modes = ['', 'directConnection=true', 'loadBalanced=true']
+
+describe.each(modes)('with sessions, the driver with "%s"', (query) => {
+  const options = { protocol: { sessions: true } }
+
+  test('commits what belongs together, and nothing is seen before', async () => {
+    await using data = await store()
+    await using gateway = await openGateway(to(data.backend), options)
+    data.before = ({ name }) => {
+      if (name !== 'commitTransaction') expect(data.documents).toEqual([])
+      return undefined
+    }
+    expect(await withClient(at(gateway.port, query), (client) => both(client))).toEqual([1, 2])
+    expect(ids(data.documents)).toEqual([1, 2])
+  })
+
+  test('undoes what was given up', async () => {
+    await using data = await store()
+    await using gateway = await openGateway(to(data.backend), options)
+    await withClient(at(gateway.port, query), async (client) => {
+      expect(await errorOf(both(client, true))).toMatchObject({ message: 'changed my mind' })
+    })
+    expect(data.documents).toEqual([])
+    expect(data.backend.asked).toContain('abortTransaction')
+  })
+
+  test('several at a time do not meet', async () => {
+    await using data = await store()
+    await using gateway = await openGateway(to(data.backend), options)
+    await withClient(at(gateway.port, query), async (client) => {
+      await Promise.all(
+        Array.from({ length: 10 }, (_, n) =>
+          client.withSession((session) =>
+            session.withTransaction(async () => {
+              await insert(client, 2 * n, session)
+              await insert(client, 2 * n + 1, session)
+              if (n % 3 === 0) await session.abortTransaction()
+            }),
+          ),
+        ),
+      )
+    })
+    const kept = Array.from({ length: 10 }, (_, n) => n).filter((n) => n % 3 !== 0)
+    expect(new Set(ids(data.documents))).toEqual(new Set(kept.flatMap((n) => [2 * n, 2 * n + 1])))
+  })
+
+  test('an insert whose answer is lost is retried, and done once', async () => {
+    await using data = await store()
+    await using gateway = await openGateway(to(data.backend), options)
+    let lost = 0
+    data.after = ({ name }) => name !== 'insert' || lost++ > 0
+    await withClient(at(gateway.port, query), (client) => insert(client, 1))
+    expect(ids(data.documents)).toEqual([1])
+    expect(data.backend.asked.filter((name) => name === 'insert')).toHaveLength(2)
+  })
+
+  test('a transaction whose backend is lost is tried again from its beginning', async () => {
+    await using data = await store()
+    await using gateway = await openGateway(to(data.backend), options)
+    let inserts = 0
+    data.after = ({ name }) => name !== 'insert' || ++inserts !== 2
+    expect(await withClient(at(gateway.port, query), (client) => both(client))).toEqual([1, 2])
+    expect(ids(data.documents)).toEqual([1, 2])
+  })
+})
+
+describe.each(modes)('without sessions, the driver with "%s"', (query) => {
+  test('refuses a transaction, and nothing is written', async () => {
+    await using data = await store()
+    await using gateway = await openGateway(to(data.backend))
+    const error = await withClient(at(gateway.port, query), (client) => errorOf(both(client)))
+    expect(error.message).toMatch(/session|transaction/i)
+    expect(data.documents).toEqual([])
+  })
+
+  test('an insert whose answer is lost is an error, and is not done twice', async () => {
+    await using data = await store()
+    await using gateway = await openGateway(to(data.backend))
+    data.after = ({ name }) => name !== 'insert'
+    const error = await withClient(at(gateway.port, query), (client) => errorOf(insert(client, 1)))
+    expect(error.name).toMatch(/^Mongo/)
+    expect(ids(data.documents)).toEqual([1])
+  })
+})
+
+describeNeeding(['ferretdb'], 'a backend without transactions', () => {
+  let server: MongoServer
+
+  beforeAll(async () => {
+    server = await mongoServer({ users: [] })
+  })
+
+  afterAll(() => server.stop())
+
+  test.each([true, false])('refuses them, and nothing is written (sessions: %s)', async (sessions) => {
+    await using gateway = await openGateway(to(server), { protocol: { sessions } })
+    await withClient(at(gateway.port, ''), (client) => errorOf(both(client)))
+    await withClient(server.url('alpha'), async (client) => {
+      expect(await client.db('alpha').collection('t').countDocuments()).toBe(0)
+    })
+  })
+})
