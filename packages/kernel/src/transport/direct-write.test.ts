@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Address, Binding, Link, LinkHandler } from '../contracts.ts'
+import type { Binding, Link, LinkHandler } from '../contracts.ts'
 import { canWriteDirectly, writeError } from './direct-write.ts'
 import { nodeTransport } from './node.ts'
 
@@ -20,7 +20,7 @@ async function pair(): Promise<{ link: Link; client: Socket }> {
     { onLink: accepted.resolve, onError: accepted.reject },
   )
   opened.push(binding)
-  const client = connect(binding.address as Address)
+  const client = connect(binding.address)
   client.pause()
   await once(client, 'connect')
   return { link: await accepted.promise, client }
@@ -41,25 +41,33 @@ class Watch implements LinkHandler {
   }
 }
 
-const sizes = [1, 64, 4_096, 4_097, 16_384, 65_535, 65_536, 65_537, 200_000]
-
-/** Writes pieces of every size from one buffer that is overwritten after each. */
-async function writeAll(link: Link, watch: Watch, pieces: number): Promise<string> {
+/** Writes pieces of these sizes from one buffer that is overwritten after each, until the link has said stop so often. Another
+ * link writes all the while. */
+async function writeAll(
+  link: Link,
+  other: Link,
+  watch: Watch,
+  sizes: readonly number[],
+  stops: number,
+): Promise<string> {
   const expected = createHash('sha256')
-  const scratch = Buffer.alloc(200_000)
-  for (let piece = 0; piece < pieces; piece++) {
+  const scratch = Buffer.alloc(Math.max(...sizes))
+  for (let piece = 0, left = stops; left > 0; piece++) {
     const bytes = scratch.subarray(0, sizes[piece % sizes.length]).fill(piece % 251)
     expected.update(bytes)
-    const asText = piece % 5 === 4
-    const more = link.write(asText ? bytes.toString('latin1') : bytes)
-    scratch.fill(0xff)
-    // Two of three pieces are written although the link said stop, so that several wait at once.
-    if (!more && piece % 3 === 0) await watch.drained.promise
+    const more = link.write(piece % 5 === 4 ? bytes.toString('latin1') : bytes)
+    other.write(scratch.fill(0xff).subarray(0, bytes.length))
+    // Of three pieces two are written although the link said stop, so that several wait at once.
+    if (!more && piece % 3 === 0) {
+      left--
+      await watch.drained.promise
+    }
   }
   link.end()
   return expected.digest('hex')
 }
 
+/** Reads only when the writer has had to stop. */
 async function digestOf(client: Socket): Promise<string> {
   const received = createHash('sha256')
   for await (const bytes of client) received.update(bytes as Buffer)
@@ -71,20 +79,20 @@ describe('writing below the streams of Node', () => {
     expect(canWriteDirectly).toBe(true)
   })
 
-  it('sends what was written, whatever becomes of the buffer and however slow the reader is', async () => {
+  it.each([
+    ['small', [64, 1_000]],
+    ['middling', [4_096]],
+    ['large', [65_536]],
+    ['all', [1, 64, 4_096, 4_097, 16_384, 65_535, 65_536, 65_537, 200_000]],
+  ])('sends what was written, whatever becomes of the buffer and however slow the reader is: %s', async (_, sizes) => {
     const { link, client } = await pair()
     const watch = new Watch()
     link.attach(watch)
-    while (link.write(Buffer.alloc(65_536)));
-    const before = link.bytesWritten
-    const written = writeAll(link, watch, 400)
-    let skipped = 0
-    while (skipped < before) {
-      const bytes = client.read(Math.min(before - skipped, client.readableLength)) as Buffer | null
-      if (bytes === null) await once(client, 'readable')
-      else skipped += bytes.length
-    }
+    const other = await pair()
+    other.client.resume()
+    const written = writeAll(link, other.link, watch, sizes, 20)
     const [received, expected] = await Promise.all([digestOf(client), written])
+    other.link.destroy()
     expect(received).toBe(expected)
   })
 

@@ -1,5 +1,5 @@
 import { getSystemErrorName } from 'node:util'
-import { borrowBuffer, deservesBuffer, giveBack } from './write-buffers.ts'
+import { largeBuffers, smallBuffers, type WriteBuffers } from './write-buffers.ts'
 
 /** The part of a socket's handle that sends. Both calls give 0 or a negative errno. */
 export interface WriteHandle {
@@ -19,8 +19,9 @@ interface WriteRequest {
   writer: Writer | undefined
   /** What is being sent: referred to until it is sent. */
   bytes: Uint8Array | string | undefined
-  /** The buffer that the bytes are in, if it is one of ours. */
+  /** Given back then: the buffer that the bytes are in, if it is one of these. */
   lent: Buffer | undefined
+  buffers: WriteBuffers | undefined
 }
 
 interface StreamWrap {
@@ -45,11 +46,11 @@ export const canWriteDirectly: boolean =
   WriteWrap !== undefined && streamBaseState instanceof Int32Array && kLastWriteWasAsync !== undefined
 
 function onComplete(this: WriteRequest, status: number): void {
-  const { writer, lent } = this
+  const { writer, lent, buffers } = this
   this.writer = undefined
   this.bytes = undefined
   this.lent = undefined
-  giveBack(lent)
+  if (lent !== undefined) buffers?.giveBack(lent)
   writer?.written(status)
 }
 
@@ -59,24 +60,31 @@ function makeRequest(): WriteRequest {
   made.writer = undefined
   made.bytes = undefined
   made.lent = undefined
+  made.buffers = undefined
   return made
 }
 
 /** A handle takes the request only when it queues the bytes: one serves every write that is done at once. */
 let request: WriteRequest | undefined = undefined
-/** Where large copies are made. Given up to the write that is queued from it. */
-let outgoing: Buffer | undefined = undefined
+/** Where the copy for the next write is made; given up to a write that is queued. */
+let small: Buffer = smallBuffers.borrow()
+let large: Buffer | undefined = undefined
 
 /**
  * Sends bytes (a string is latin1) through a socket's handle, without the state, the tick and the callback of a Writable for
  * every write. What the kernel does not take at once is queued; the writer hears of it when it is done. The bytes may be
- * reused after the call.
+ * reused after the call. `queues`: earlier writes wait, so this one will.
  *
  * Gives 0 for sent, 1 for queued and a negative errno for failed.
  */
-export function writeDirectly(handle: WriteHandle, writer: Writer, bytes: Uint8Array | string): number {
+export function writeDirectly(
+  handle: WriteHandle,
+  writer: Writer,
+  bytes: Uint8Array | string,
+  queues: boolean,
+): number {
   request ??= makeRequest()
-  const copy = typeof bytes === 'string' ? bytes : copied(bytes)
+  const copy = typeof bytes === 'string' ? bytes : copied(bytes, queues)
   const error = typeof copy === 'string' ? handle.writeLatin1String(request, copy) : handle.writeBuffer(request, copy)
   if (error !== 0) return error
   if ((streamBaseState as Int32Array)[kLastWriteWasAsync as number] === 0) return 0
@@ -85,20 +93,35 @@ export function writeDirectly(handle: WriteHandle, writer: Writer, bytes: Uint8A
   return 1
 }
 
-/** A write that is queued keeps a pointer: what it points to must be ours. */
-function copied(bytes: Uint8Array): Uint8Array {
-  if (!deservesBuffer(bytes.length)) return Buffer.from(bytes)
-  outgoing ??= borrowBuffer()
-  outgoing.set(bytes)
-  return outgoing.subarray(0, bytes.length)
+/**
+ * A write that is queued keeps a pointer: what it points to must be ours. Small ones that will wait for sure share Node's
+ * slab, as a buffer for each would multiply what a slow reader costs.
+ */
+function copied(bytes: Uint8Array, queues: boolean): Uint8Array {
+  const { length } = bytes
+  if (length <= smallBuffers.size) return queues ? Buffer.from(bytes) : copiedTo(small, bytes)
+  if (length <= largeBuffers.size) return copiedTo((large ??= largeBuffers.borrow()), bytes)
+  return Buffer.from(bytes)
+}
+
+function copiedTo(buffer: Buffer, bytes: Uint8Array): Uint8Array {
+  buffer.set(bytes)
+  return buffer.subarray(0, bytes.length)
 }
 
 function keep(queued: WriteRequest, writer: Writer, copy: Uint8Array | string): void {
   queued.writer = writer
   queued.bytes = copy
-  if (typeof copy === 'string' || copy.buffer !== outgoing?.buffer) return
-  queued.lent = outgoing
-  outgoing = undefined
+  if (typeof copy === 'string') return
+  if (copy.buffer === small.buffer) {
+    queued.lent = small
+    queued.buffers = smallBuffers
+    small = smallBuffers.borrow()
+  } else if (copy.buffer === large?.buffer) {
+    queued.lent = large
+    queued.buffers = largeBuffers
+    large = undefined
+  }
 }
 
 /** The error that a stream of Node would report. */

@@ -111,7 +111,7 @@ export class NodeLink extends StreamLink implements Writer {
     if (!canWriteDirectly) return super.write(bytes)
     const handle = (this.duplex as unknown as Internals)._handle
     if (this.finished || bytes.length === 0 || handle === undefined || handle === null) return this.writable
-    const result = writeDirectly(handle, this, bytes)
+    const result = writeDirectly(handle, this, bytes, this.#queued > 0)
     if (result === 0) return this.writable
     if (result < 0) return this.#fail(result)
     this.#queued++

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Address, Link, LinkHandler } from '../contracts.ts'
-import { borrowBuffer, deservesBuffer, giveBack } from './write-buffers.ts'
+import { largeBuffers, smallBuffers } from './write-buffers.ts'
 
 const LINK: unique symbol = Symbol('link')
 
@@ -102,7 +102,7 @@ export class StreamLink implements Link {
   write(bytes: Uint8Array | string): boolean {
     if (this.finished || this.#closed || bytes.length === 0) return this.ready
     if (typeof bytes === 'string') this.ready = this.duplex.write(bytes, 'latin1')
-    else if (deservesBuffer(bytes.length)) this.ready = this.#writeLent(bytes)
+    else if (bytes.length > smallBuffers.size && bytes.length <= largeBuffers.size) this.ready = this.#writeLent(bytes)
     else this.ready = this.duplex.write(Buffer.from(bytes))
     return this.ready
   }
@@ -179,8 +179,8 @@ export class StreamLink implements Link {
   /** Writes are done in order, failed ones included: the first buffer lent is the first to come back. */
   #writeLent(bytes: Uint8Array): boolean {
     const lent = (this.#lent ??= [])
-    this.#returned ??= () => giveBack(lent.shift())
-    const buffer = borrowBuffer()
+    this.#returned ??= () => largeBuffers.giveBack(lent.shift() as Buffer)
+    const buffer = largeBuffers.borrow()
     buffer.set(bytes)
     lent.push(buffer)
     return this.duplex.write(buffer.subarray(0, bytes.length), this.#returned)

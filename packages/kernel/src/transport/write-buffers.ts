@@ -1,22 +1,27 @@
-const size = 65_536
-/** What is kept for reuse at most: 8 MiB. */
-const mostIdle = 128
-
-const idle: Buffer[] = []
-
 /**
- * Buffers for copies of what is being sent. A copy that is too large for Node's own slab would cost an allocation outside
- * the heap, and its collection, for every read of a bulk transfer. Links give a buffer back when its write is done.
+ * Buffers of one size for copies of what is being sent: Node's own slab would cost an allocation outside the heap, and its
+ * collection, for every few of them. Whoever borrows gives back when the write is done.
  */
-export function borrowBuffer(): Buffer {
-  return idle.pop() ?? Buffer.allocUnsafeSlow(size)
+export class WriteBuffers {
+  readonly size: number
+  readonly #mostIdle: number
+  readonly #idle: Buffer[] = []
+
+  constructor(size: number, mostIdle: number) {
+    this.size = size
+    this.#mostIdle = mostIdle
+  }
+
+  borrow(): Buffer {
+    return this.#idle.pop() ?? Buffer.allocUnsafeSlow(this.size)
+  }
+
+  giveBack(buffer: Buffer): void {
+    if (this.#idle.length < this.#mostIdle) this.#idle.push(buffer)
+  }
 }
 
-export function giveBack(buffer: Buffer | undefined): void {
-  if (buffer !== undefined && idle.length < mostIdle) idle.push(buffer)
-}
-
-/** Whether a copy of that many bytes should go into such a buffer. */
-export function deservesBuffer(length: number): boolean {
-  return length > Buffer.poolSize >>> 1 && length <= size
-}
+/** At most 1 MiB of idle ones. */
+export const smallBuffers: WriteBuffers = new WriteBuffers(4_096, 256)
+/** At most 8 MiB of idle ones. */
+export const largeBuffers: WriteBuffers = new WriteBuffers(65_536, 128)
