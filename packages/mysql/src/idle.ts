@@ -1,0 +1,46 @@
+import { statusFlags } from './wire.ts'
+
+const eofBytes = 9
+
+/**
+ * Whether the last bytes of a backend are the end of an answer outside a transaction: an EOF packet, or an OK packet short
+ * enough to be seen whole. Never true in doubt.
+ */
+export function endsIdle(tail: Buffer): boolean {
+  return endsInEof(tail) || endsInOk(tail)
+}
+
+/** 05 00 00 seq fe warnings:2 status:2. */
+function endsInEof(tail: Buffer): boolean {
+  const at = tail.length - eofBytes
+  if (at < 0 || tail.readUIntLE(at, 3) !== 5 || tail[at + 4] !== 0xfe) return false
+  return isOutside(tail.readUInt16LE(at + 7))
+}
+
+/** len 00 00 seq (00|fe) affected insertId status:2 warnings:2, with nothing behind. */
+function endsInOk(tail: Buffer): boolean {
+  for (let at = tail.length - 11; at >= 0; at--) {
+    if (tail.readUIntLE(at, 3) !== tail.length - at - 4) continue
+    const kind = tail[at + 4]
+    if (kind !== 0x00 && kind !== 0xfe) continue
+    const status = statusAt(tail, at + 5)
+    if (status !== undefined) return isOutside(status)
+  }
+  return false
+}
+
+/** The status behind two length-encoded integers, which end an OK packet together with the warnings. */
+function statusAt(tail: Buffer, from: number): number | undefined {
+  const at = afterLenenc(tail, afterLenenc(tail, from))
+  return at + 4 === tail.length ? tail.readUInt16LE(at) : undefined
+}
+
+function afterLenenc(bytes: Buffer, at: number): number {
+  const first = bytes[at] ?? 0
+  if (first < 0xfb) return at + 1
+  return at + (first === 0xfc ? 3 : first === 0xfd ? 4 : 9)
+}
+
+function isOutside(status: number): boolean {
+  return (status & (statusFlags.inTransaction | statusFlags.moreResults)) === 0
+}
