@@ -114,7 +114,8 @@ export function helloDocument(answer: HelloAnswer, settings: MongodbSettings): B
     .int32('maxMessageSizeBytes', 48_000_000)
     .int32('maxWriteBatchSize', 100_000)
     .date('localTime', Date.now())
-  if (settings.sessions) document.int32('logicalSessionTimeoutMinutes', 30)
+  // Load-balanced drivers always retry writes; without sessions they would do so without a number, and write twice.
+  if (settings.sessions || answer.loadBalanced) document.int32('logicalSessionTimeoutMinutes', 30)
   document
     .int32('connectionId', answer.connection)
     .int32('minWireVersion', settings.wireVersions.min)

@@ -4,6 +4,7 @@ import {
   filteredRelay,
   type Framer,
   formatAddress,
+  GatewayError,
   type RelayResult,
   type Session,
   type Upstream,
@@ -14,7 +15,16 @@ import { isFarewell, isHello, isHidden, isSystemDatabase } from './commands.ts'
 import { type Hello, helloDocument, helloForBackend, readHello, readLogin } from './hello.ts'
 import type { MongodbSettings } from './options.ts'
 import { type Pin, Pinned } from './pinned.ts'
-import { answer, hiddenCommand, legacyQuery, noX509, type Request, refusal, unknownApiVersion } from './refusals.ts'
+import {
+  answer,
+  hiddenCommand,
+  legacyQuery,
+  noX509,
+  type Request,
+  isBearable,
+  refusal,
+  unknownApiVersion,
+} from './refusals.ts'
 import { Clues, keyOfDatabase, noKey, type Route } from './routing.ts'
 import type { CommandScan, Names } from './scan.ts'
 import { startBackend } from './startup.ts'
@@ -41,6 +51,8 @@ export class Opening implements Pin {
   /** The database that was looked at last, and may be used. */
   #allowed = ''
   #sessions = false
+  /** The command in question was read. */
+  #taken = false
 
   constructor(session: Session, host: OpeningHost, scan: CommandScan) {
     this.names = host.names
@@ -54,7 +66,7 @@ export class Opening implements Pin {
   async untilRouted(): Promise<Upstream | undefined> {
     for (;;) {
       await this.#session.client.peek(this.#framer)
-      const upstream = await this.#command()
+      const upstream = await this.#tryCommand()
       if (upstream !== undefined) return upstream
       this.#scan.reset()
       if (!(await this.#session.idle())) return undefined
@@ -92,6 +104,20 @@ export class Opening implements Pin {
     return scan.decided ? Math.min(scan.next, bytes.length) : 0
   }
 
+  /** A client that was told that there is no backend may ask again, or for another one. */
+  async #tryCommand(): Promise<Upstream | undefined> {
+    this.#taken = false
+    try {
+      return await this.#command()
+    } catch (error) {
+      if (!GatewayError.is(error) || !isBearable(error) || this.#session.signal.aborted) throw error
+      this.#route = undefined
+      if (!this.#taken) await this.#session.client.read(messageFramer).catch(() => Promise.reject(error))
+      await this.#send(refusal(error, this.#scan))
+      return undefined
+    }
+  }
+
   /** The upstream of a connection that is routed by the command; undefined: the command was answered. */
   #command(): Promise<Upstream | undefined> {
     const { opCode, command = '' } = this.#scan
@@ -105,7 +131,7 @@ export class Opening implements Pin {
   }
 
   async #answerHello(modern: boolean): Promise<Upstream | undefined> {
-    const hello = readHello(this.#documentOf(await this.#session.client.read(messageFramer)), modern)
+    const hello = readHello(this.#documentOf(await this.#take()), modern)
     this.#hello = hello
     if ((hello.apiVersion ?? '1') !== '1') return this.#send(unknownApiVersion(this.#scan))
     this.#clues.hear(hello)
@@ -161,8 +187,13 @@ export class Opening implements Pin {
 
   /** Takes the command away and answers it. */
   async #reply(reply: Buffer | undefined): Promise<undefined> {
-    await this.#session.client.read(messageFramer)
+    await this.#take()
     await this.#send(reply)
+  }
+
+  #take(): Promise<Buffer> {
+    this.#taken = true
+    return this.#session.client.read(messageFramer)
   }
 
   async #send(reply: Buffer | undefined): Promise<undefined> {

@@ -22,7 +22,8 @@ export interface MongodbOptions {
   /**
    * Sources of the key, in order: the first that names a tenant decides, and a later one that names another tenant
    * refuses the command. Databases behind `sni`, `user` or `appName` are no contradiction: they are databases inside
-   * the tenant. Default `['authSource', 'database']`, with `sni` in front where `sniDomain` is given.
+   * the tenant. Nor are `user` and `appName` behind a database: names may look like a tenant's by chance. Default
+   * `['authSource', 'database', 'user']`, or `['sni', 'authSource', 'database']` where `sniDomain` is given.
    */
   readonly keys?: readonly KeySource[] | undefined
   /**
@@ -102,8 +103,7 @@ export function settingsOf(options: MongodbOptions): MongodbSettings {
 }
 
 function defaultKeys(sniDomain: string | undefined): readonly KeySource[] {
-  const keys: readonly KeySource[] = ['authSource', 'database']
-  return sniDomain === undefined ? keys : ['sni', ...keys]
+  return sniDomain === undefined ? ['authSource', 'database', 'user'] : ['sni', 'authSource', 'database']
 }
 
 function itself(database: string): string {

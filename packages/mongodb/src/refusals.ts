@@ -63,6 +63,24 @@ const codes: Readonly<Record<ErrorCode, Code | undefined>> = {
   PROXY_INTERNAL: internalError,
 }
 
+const bearable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'PROXY_NO_KEY',
+  'PROXY_KEY_CONFLICT',
+  'PROXY_DIAL_FORBIDDEN',
+  'PROXY_DIAL_LOOP',
+  'PROXY_LIMIT_CONNECTIONS',
+  'PROXY_LIMIT_RATE',
+  'PROXY_WAKE_QUEUE_FULL',
+])
+
+/**
+ * May the connection go on after this error? Drivers put a connection back into their pool when they have read an error document;
+ * closing it in that moment would fail the next command too, which may be for another tenant.
+ */
+export function isBearable({ code, origin }: GatewayError): boolean {
+  return origin === 'resolver' || origin === 'backend' || bearable.has(code)
+}
+
 /** Whoever waits for an answer. */
 export interface Request {
   readonly requestId: number

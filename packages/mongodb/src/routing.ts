@@ -50,7 +50,7 @@ export class Clues {
       const byDatabase = source === 'authSource' || source === 'database'
       if (named === undefined) continue
       if (found === undefined) found = { key: named, byDatabase }
-      else if (named !== found.key && (found.byDatabase || !byDatabase)) throw conflict()
+      else if (named !== found.key && (byDatabase === found.byDatabase || source === 'sni')) throw conflict()
     }
     return found
   }
