@@ -1,19 +1,65 @@
-import { GatewayError, type Protocol, type Session } from '@proxy/kernel'
+import {
+  type Clock,
+  type Disposer,
+  GatewayError,
+  type Protocol,
+  type ProtocolContext,
+  type Session,
+  systemClock,
+} from '@proxy/kernel'
+import { Dialogue, type Server } from './dialogue.ts'
+import { openClient } from './opening.ts'
 import { type SmtpOptions, type SmtpSettings, settingsOf } from './options.ts'
+import { lastReply } from './refusals.ts'
 
-class Smtp implements Protocol {
+class Smtp implements Protocol, Server {
   readonly api = 1
   readonly name: string
   readonly speaksFirst = 'server'
   readonly defaultPort: number
+  readonly settings: SmtpSettings
+  readonly told: WeakSet<GatewayError> = new WeakSet()
+  clock: Clock = systemClock
+  readonly #dialogues: Map<Session, Dialogue> = new Map()
 
   constructor(settings: SmtpSettings) {
+    this.settings = settings
     this.name = settings.lmtp ? 'lmtp' : 'smtp'
     this.defaultPort = settings.lmtp ? 24 : 25
   }
 
-  async serve(_session: Session): Promise<void> {
-    throw new GatewayError('PROXY_UNSUPPORTED')
+  setup({ clock }: ProtocolContext): Disposer {
+    this.clock = clock
+    return () => this.#dialogues.clear()
+  }
+
+  async serve(session: Session): Promise<void> {
+    if (session.tlsMode === 'passthrough') return this.#passThrough(session)
+    const opening = await openClient(session, this.settings)
+    if (opening === undefined) return
+    const { link, unread } = session.client.detach()
+    const dialogue = new Dialogue(this, session, link)
+    this.#dialogues.set(session, dialogue)
+    try {
+      await dialogue.run(Buffer.concat([opening, unread]))
+    } finally {
+      this.#dialogues.delete(session)
+    }
+  }
+
+  refuse(error: GatewayError, session: Session): string | undefined {
+    return session.tlsMode === 'passthrough' || this.told.has(error) ? undefined : lastReply(error)
+  }
+
+  drain(session: Session): void {
+    this.#dialogues.get(session)?.drain()
+  }
+
+  /** TLS that is not ended here tells its server name, and nothing else. */
+  async #passThrough(session: Session): Promise<void> {
+    const { serverName } = await session.client.peekClientHello()
+    if (serverName === undefined) throw new GatewayError('PROXY_NO_KEY')
+    await session.relay(await session.route(serverName, { serverName }))
   }
 }
 

@@ -1,0 +1,483 @@
+import { GatewayError } from '@proxy/kernel'
+import type { Dialogue } from './dialogue.ts'
+import { endsAtGateway, type Hello, helloLine, parseHello, relayedLines } from './hello.ts'
+import { domainKey, type Facts, keyAt, pathOf, recipientKey, type Stage, userKey } from './keys.ts'
+import { linesReply, localReply, replies } from './local-replies.ts'
+import { isHello } from './opening.ts'
+import { failureReply } from './refusals.ts'
+import { loginUser, parseAuth, plainUser } from './sasl.ts'
+import { type Turn, turnOf } from './turns.ts'
+import { argumentOf, lineFault, parseBdat, verbOf } from './wire.ts'
+
+/** What is done as soon as its backend is there. */
+export type Task =
+  | { readonly stage: 'helo' }
+  | { readonly stage: 'mail' | 'rcpt'; readonly line: Buffer }
+  | { readonly stage: 'auth'; readonly mechanism: Mechanism; readonly response: string }
+
+/** Mechanisms whose first response tells the user. */
+type Mechanism = 'PLAIN' | 'LOGIN'
+
+/** Makes of each command of the client what the backend is told, or a reply of the gateway's. */
+export class Commands {
+  hello: Hello | undefined = undefined
+  /** Why the client's introduction led nowhere. */
+  declined: GatewayError | undefined = undefined
+  readonly #dialogue: Dialogue
+  /** MAIL, answered here, until a recipient tells where it goes. */
+  #mail: Buffer | undefined = undefined
+  /** The backend has taken MAIL. */
+  #open = false
+  /** Recipients that it has taken. */
+  #accepted = 0
+  #chunkFailed = false
+  #inData = false
+  /** The content that comes next goes nowhere. */
+  #discarding = false
+  #user: string | undefined = undefined
+  #authenticated = false
+  /** An exchange of AUTH that is held here. */
+  #mechanism: Mechanism | undefined = undefined
+  #task: Task | undefined = undefined
+  #recipient: string | undefined = undefined
+
+  constructor(dialogue: Dialogue) {
+    this.#dialogue = dialogue
+  }
+
+  /** A message is under way: leaving now would cost it. */
+  get inTransaction(): boolean {
+    return this.#open || this.#mail !== undefined || this.#mechanism !== undefined
+  }
+
+  /** RFC 2033 section 4.2: one for each recipient that was taken, one for a message that has none. */
+  get repliesToMessage(): number {
+    return this.#dialogue.server.settings.lmtp && !this.#chunkFailed ? Math.max(1, this.#accepted) : 1
+  }
+
+  /** For the resolver. */
+  get attributes(): Readonly<Record<string, string>> {
+    const attributes: Record<string, string> = { helo: this.hello!.name }
+    const serverName = this.#dialogue.session.client.tls?.serverName
+    if (serverName !== undefined) attributes['serverName'] = serverName
+    if (this.#user !== undefined) attributes['user'] = this.#user
+    if (this.#recipient !== undefined) attributes['recipient'] = this.#recipient
+    return attributes
+  }
+
+  /** TLS has begun: what was said before it may have been said by anybody (RFC 3207 section 4.2). */
+  forget(): void {
+    this.hello = undefined
+    this.declined = undefined
+    this.#user = undefined
+    this.#authenticated = false
+    this.#endTransaction()
+  }
+
+  take(line: Buffer): void {
+    const fault = lineFault(line)
+    if (fault !== undefined) return this.#dialogue.dismiss(new GatewayError('PROXY_MALFORMED', { message: fault }))
+    const verb = verbOf(line)
+    if (isHello(verb, this.#settings)) return this.#greet(verb, line)
+    switch (verb) {
+      case 'MAIL':
+      case 'RCPT':
+      case 'DATA':
+      case 'AUTH':
+      case 'BDAT':
+        return this.#takeOfMessage(verb, line)
+      case 'STARTTLS':
+        return this.#startTls(line)
+      case 'RSET':
+        return this.#reset(line)
+      case 'QUIT':
+        return this.#quit(line)
+      default:
+        return this.#takeAny(verb, line)
+    }
+  }
+
+  takeAuthLine(line: Buffer): void {
+    const fault = lineFault(line)
+    if (fault !== undefined) return this.#dialogue.dismiss(new GatewayError('PROXY_MALFORMED', { message: fault }))
+    const mechanism = this.#mechanism
+    if (mechanism === undefined) return this.#ask(line, turnOf('auth'))
+    this.#mechanism = undefined
+    const response = line.toString('latin1').trim()
+    if (response === '*') this.#dialogue.refuse(replies.loginCancelled)
+    else this.#logIn(mechanism, response)
+  }
+
+  takeContent(bytes: Buffer, complete: boolean): void {
+    if (this.#discarding) {
+      this.#discarding = !complete
+    } else if (complete && this.#inData) {
+      this.#inData = false
+      this.#dialogue.send(bytes, { kind: 'final', left: 0 })
+    } else this.#dialogue.upstream?.out.write(bytes)
+  }
+
+  // ---- routing ----------------------------------------------------------------------------------------------
+
+  /** The backend for the task is there; `fresh`: it has not been introduced to the client. */
+  begin(task: Task, fresh: boolean): void {
+    this.#dialogue.gate = 'reply'
+    if (fresh) this.#authenticated = false
+    if (task.stage === 'helo') return this.#dialogue.send(helloLine(this.hello!), turnOf('hello'))
+    this.#task = task
+    if (fresh) this.#dialogue.send(helloLine(this.hello!), turnOf('silentHello'))
+    else this.#perform()
+  }
+
+  /** There is no backend for the task. */
+  unrouted(task: Task, error: GatewayError): void {
+    if (task.stage === 'helo') {
+      this.hello = undefined
+      this.declined = error
+    }
+    const reply = failureReply(error)
+    if (reply.startsWith('5')) this.#dialogue.refuse(reply)
+    else this.#dialogue.say(reply)
+  }
+
+  #keyAt(stage: Stage): ReturnType<typeof keyAt> {
+    const facts: Facts = {
+      helo: this.hello === undefined ? undefined : domainKey(this.hello.name),
+      user: this.#user === undefined ? undefined : userKey(this.#user),
+      recipient: this.#recipient,
+      sni: this.#dialogue.session.client.tls?.serverName,
+    }
+    return keyAt(stage, facts, this.#settings.keys)
+  }
+
+  /** Does what its backend was looked for. */
+  #perform(): void {
+    const task = this.#task
+    if (task === undefined || task.stage === 'helo') return
+    if (task.stage === 'rcpt') return this.#dialogue.send(this.#mail!, turnOf('silentMail'))
+    if (task.stage === 'auth' && task.mechanism === 'LOGIN') {
+      return this.#dialogue.send('AUTH LOGIN\r\n', turnOf('silentAuth'))
+    }
+    this.#task = undefined
+    if (task.stage === 'auth') return this.#dialogue.send(`AUTH PLAIN ${task.response}\r\n`, turnOf('auth'))
+    this.#dialogue.gate = 'open'
+    this.#dialogue.send(task.line, turnOf('mail'))
+  }
+
+  // ---- replies ----------------------------------------------------------------------------------------------
+
+  onReply(turn: Turn, code: number, bytes: Buffer): void {
+    const taken = code < 300
+    switch (turn.kind) {
+      case 'hello':
+        return this.#onHello(taken, bytes)
+      case 'silentHello':
+      case 'silentMail':
+      case 'silentAuth':
+        return this.#onSilent(turn.kind, code, bytes)
+      case 'mail':
+        if (taken) this.#beginTransaction()
+        break
+      case 'rcpt':
+        if (taken) this.#accepted++
+        break
+      case 'data':
+        return this.#onData(code, bytes)
+      case 'chunk':
+        if (!taken) this.#chunkFailed = true
+        break
+      case 'final':
+        this.#endTransaction()
+        break
+      case 'reset':
+        if (taken) this.#endTransaction()
+        break
+      case 'auth':
+        return this.#onAuth(code, bytes)
+      case 'quit':
+        this.#dialogue.pass(bytes)
+        return this.#dialogue.finish('')
+      default:
+        break
+    }
+    this.#dialogue.pass(bytes)
+  }
+
+  /** The client learns what holds on both sides. Who and where the backend is stays inside. */
+  #onHello(taken: boolean, bytes: Buffer): void {
+    this.#dialogue.gate = 'open'
+    if (!taken) {
+      this.hello = undefined
+      return this.#dialogue.pass(bytes)
+    }
+    this.#endTransaction()
+    this.#sayHello(this.#relayedLines(bytes))
+  }
+
+  #onSilent(kind: 'silentHello' | 'silentMail' | 'silentAuth', code: number, bytes: Buffer): void {
+    const task = this.#task
+    if (kind === 'silentAuth' && code === 334 && task?.stage === 'auth') {
+      this.#task = undefined
+      return this.#dialogue.send(`${task.response}\r\n`, turnOf('auth'))
+    }
+    if (code >= 300) return this.#fail(bytes)
+    if (kind === 'silentHello') {
+      this.#relayedLines(bytes)
+      return this.#perform()
+    }
+    this.#beginTransaction()
+    this.#mail = undefined
+    this.#task = undefined
+    this.#dialogue.gate = 'open'
+    if (task?.stage === 'rcpt') this.#dialogue.send(task.line, turnOf('rcpt'))
+  }
+
+  /** What the backend says to the repetition is the answer to what the client waits for. */
+  #fail(bytes: Buffer): void {
+    this.#task = undefined
+    this.#dialogue.gate = 'open'
+    this.#dialogue.pass(bytes)
+    // Next time it has to be introduced again.
+    this.#dialogue.dropUpstream()
+  }
+
+  #onData(code: number, bytes: Buffer): void {
+    this.#dialogue.gate = 'open'
+    this.#dialogue.pass(bytes)
+    if (code === 354) {
+      this.#inData = true
+      this.#dialogue.input.expectData()
+    } else if (this.#dialogue.input.held > 0) {
+      // What came behind DATA may be content, which must not be taken for commands.
+      this.#dialogue.finish(replies.spokeTooSoon)
+    }
+  }
+
+  #onAuth(code: number, bytes: Buffer): void {
+    this.#dialogue.gate = 'open'
+    this.#dialogue.pass(bytes)
+    if (code === 334) return this.#dialogue.input.expectAuth()
+    this.#authenticated = code === 235
+    // The next attempt may be another tenant's.
+    if (!this.#authenticated && this.#dialogue.upstream?.stage === 'auth') this.#dialogue.dropUpstream()
+  }
+
+  #relayedLines(reply: Buffer): string[] {
+    const { upstream, session } = this.#dialogue
+    const lines = upstream?.introduced(reply) ?? []
+    const encrypted = session.client.tls !== undefined
+    return relayedLines(lines, { auth: this.#mayLogIn, allTls: encrypted && upstream?.tls === true })
+  }
+
+  // ---- commands ---------------------------------------------------------------------------------------------
+
+  #greet(verb: Hello['verb'], line: Buffer): void {
+    const dialogue = this.#dialogue
+    if (!dialogue.settledTurns) return dialogue.postpone(line)
+    const hello = parseHello(verb, line)
+    if (hello === undefined) return dialogue.refuse(replies.syntax)
+    this.hello = hello
+    this.declined = undefined
+    this.#endTransaction()
+    if (this.#lacksTls) return this.#sayHello([])
+    const found = this.#keyAt('helo')
+    if (found === 'later') return this.#sayHello(this.#ownLines())
+    if (found === undefined) return this.unrouted({ stage: 'helo' }, new GatewayError('PROXY_NO_KEY'))
+    dialogue.route(found.key, { stage: 'helo' })
+  }
+
+  #sayHello(lines: readonly string[]): void {
+    const { hostname } = this.#settings
+    const all = [hostname, ...lines]
+    if (this.#dialogue.session.client.canSecure) all.push('STARTTLS')
+    this.#dialogue.pass(linesReply(250, this.hello?.verb === 'HELO' ? [hostname] : all))
+  }
+
+  /** What is offered while the backend is not known. */
+  #ownLines(): string[] {
+    const { extensions, keys } = this.#settings
+    const auth = keys.includes('user') && this.#mayLogIn && !this.#authenticated
+    return auth ? [...extensions, 'AUTH PLAIN LOGIN'] : [...extensions]
+  }
+
+  #startTls(line: Buffer): void {
+    const dialogue = this.#dialogue
+    const { client } = dialogue.session
+    if (client.tls !== undefined) return dialogue.refuse(replies.tlsIsOn)
+    if (!client.canSecure) return dialogue.refuse(replies.noTls)
+    if (argumentOf(line) !== '') return dialogue.refuse(replies.syntax)
+    if (!dialogue.settledTurns) return dialogue.postpone(line)
+    dialogue.secureClient()
+  }
+
+  #reset(line: Buffer): void {
+    this.#mail = undefined
+    this.#recipient = undefined
+    if (this.#dialogue.upstream === undefined) this.#dialogue.say(replies.ok)
+    else this.#dialogue.send(line, turnOf('reset'))
+  }
+
+  #quit(line: Buffer): void {
+    if (this.#dialogue.upstream === undefined) return this.#dialogue.finish(replies.bye)
+    this.#dialogue.gate = 'closing'
+    this.#dialogue.send(line, turnOf('quit'))
+  }
+
+  #takeAny(verb: string, line: Buffer): void {
+    const own = localReply(verb)
+    if (own === undefined) this.#dialogue.refuse(replies.unknown)
+    else if (this.#dialogue.upstream === undefined) this.#dialogue.say(own)
+    else this.#dialogue.send(line, turnOf('command'))
+  }
+
+  #takeOfMessage(verb: 'MAIL' | 'RCPT' | 'DATA' | 'AUTH' | 'BDAT', line: Buffer): void {
+    const missing = this.#whatIsMissing()
+    if (verb === 'BDAT') return this.#chunk(line, missing)
+    if (missing !== undefined) return this.#dialogue.refuse(missing)
+    switch (verb) {
+      case 'MAIL':
+        return this.#takeMail(line)
+      case 'RCPT':
+        return this.#takeRecipient(line)
+      case 'DATA':
+        return this.#takeData(line)
+      default:
+        return this.#takeAuth(line)
+    }
+  }
+
+  #whatIsMissing(): string | undefined {
+    if (this.#lacksTls) return replies.tlsFirst
+    if (this.hello !== undefined) return undefined
+    return this.declined === undefined ? replies.helloFirst : failureReply(this.declined)
+  }
+
+  #takeMail(line: Buffer): void {
+    const dialogue = this.#dialogue
+    const stage = dialogue.upstream?.stage
+    if (stage !== undefined && stage !== 'rcpt') return dialogue.send(line, turnOf('mail'))
+    if (!dialogue.settledTurns) return dialogue.postpone(line)
+    if (this.inTransaction) return dialogue.refuse(replies.nested)
+    const found = this.#keyAt('mail')
+    if (found === undefined) return dialogue.refuse(this.#noKey())
+    if (found !== 'later') return dialogue.route(found.key, { stage: 'mail', line: Buffer.from(line) })
+    if (pathOf(argumentOf(line), 'FROM:') === undefined) return dialogue.refuse(replies.syntax)
+    this.#mail = Buffer.from(line)
+    dialogue.say(replies.mailHeld)
+  }
+
+  #takeRecipient(line: Buffer): void {
+    const dialogue = this.#dialogue
+    const { upstream } = dialogue
+    if (this.#mail === undefined && upstream?.stage !== 'rcpt') {
+      if (upstream === undefined) dialogue.refuse(replies.mailFirst)
+      else dialogue.send(line, turnOf('rcpt'))
+      return
+    }
+    if (!this.inTransaction) return dialogue.refuse(replies.mailFirst)
+    const argument = argumentOf(line)
+    if (pathOf(argument, 'TO:') === undefined) return dialogue.refuse(replies.syntax)
+    this.#recipient = recipientKey(argument)
+    const found = this.#keyAt('rcpt')
+    if (found === undefined || found === 'later') return dialogue.refuse(failureReply(new GatewayError('PROXY_NO_KEY')))
+    if (this.#mail !== undefined) return dialogue.route(found.key, { stage: 'rcpt', line: Buffer.from(line) })
+    if (found.key === upstream?.key) dialogue.send(line, turnOf('rcpt'))
+    else dialogue.say(replies.oneTenant)
+  }
+
+  #takeData(line: Buffer): void {
+    const fault = this.#whyNoContent()
+    if (fault !== undefined) this.#dialogue.refuse(fault)
+    else this.#ask(line, turnOf('data'))
+  }
+
+  /** Content that is not wanted is still content, and never read as commands. */
+  #chunk(line: Buffer, missing: string | undefined): void {
+    const dialogue = this.#dialogue
+    const chunk = parseBdat(argumentOf(line))
+    if (chunk === undefined) return dialogue.finish(replies.syntax)
+    const offered = dialogue.upstream?.extensions.has('CHUNKING') === true
+    const fault = missing ?? this.#whyNoContent() ?? (offered ? undefined : replies.notHere)
+    this.#discarding = fault !== undefined && chunk.size > 0
+    if (fault !== undefined) dialogue.refuse(fault)
+    else dialogue.send(line, chunk.last ? { kind: 'final', left: 0 } : turnOf('chunk'))
+    dialogue.input.expectChunk(chunk.size)
+  }
+
+  #whyNoContent(): string | undefined {
+    const { upstream } = this.#dialogue
+    if (this.#mail !== undefined) return replies.recipientFirst
+    if (upstream === undefined || (upstream.stage === 'rcpt' && !this.#open)) return replies.mailFirst
+    return undefined
+  }
+
+  // ---- AUTH -------------------------------------------------------------------------------------------------
+
+  #takeAuth(line: Buffer): void {
+    const dialogue = this.#dialogue
+    if (!this.#mayLogIn) return dialogue.refuse(replies.loginEncrypted)
+    if (!dialogue.settledTurns) return dialogue.postpone(line)
+    if (this.#authenticated) return dialogue.refuse(replies.loginTwice)
+    const auth = parseAuth(argumentOf(line))
+    if (auth === undefined) return dialogue.refuse(replies.syntax)
+    if (endsAtGateway(auth.mechanism)) return dialogue.refuse(replies.mechanism)
+    if (dialogue.upstream !== undefined && dialogue.upstream.stage !== 'rcpt') return this.#ask(line, turnOf('auth'))
+    if (!this.#settings.keys.includes('user')) return dialogue.refuse(replies.loginNotHere)
+    const { mechanism, initial } = auth
+    if (mechanism !== 'PLAIN' && mechanism !== 'LOGIN') return dialogue.refuse(replies.mechanism)
+    if (initial !== undefined) return this.#logIn(mechanism, initial)
+    this.#mechanism = mechanism
+    dialogue.input.expectAuth()
+    dialogue.say(mechanism === 'PLAIN' ? '334 \r\n' : '334 VXNlcm5hbWU6\r\n')
+  }
+
+  /** The response is the backend's to judge; only the user in it is looked at. */
+  #logIn(mechanism: Mechanism, response: string): void {
+    this.#user = mechanism === 'PLAIN' ? plainUser(response) : loginUser(response)
+    if (this.#user === undefined) return this.#dialogue.refuse(replies.syntax)
+    const found = this.#keyAt('auth')
+    if (found === 'later') return this.#dialogue.refuse(replies.loginNotHere)
+    if (found === undefined) return this.#dialogue.refuse(failureReply(new GatewayError('PROXY_NO_KEY')))
+    this.#dialogue.route(found.key, { stage: 'auth', mechanism, response })
+  }
+
+  /** Passes on what is answered before anything else may be said. */
+  #ask(line: Buffer, turn: Turn): void {
+    const { upstream } = this.#dialogue
+    if (turn.kind === 'auth' && upstream !== undefined) upstream.sawAuth = true
+    this.#dialogue.gate = 'reply'
+    this.#dialogue.send(line, turn)
+  }
+
+  // ---- state ------------------------------------------------------------------------------------------------
+
+  get #settings(): Dialogue['server']['settings'] {
+    return this.#dialogue.server.settings
+  }
+
+  get #lacksTls(): boolean {
+    return this.#dialogue.session.tlsRequired && this.#dialogue.session.client.tls === undefined
+  }
+
+  get #mayLogIn(): boolean {
+    return this.#dialogue.session.client.tls !== undefined || this.#settings.plainAuth
+  }
+
+  #noKey(): string {
+    const loginFirst = this.#settings.keys.includes('user') && !this.#authenticated
+    return loginFirst ? replies.loginFirst : failureReply(new GatewayError('PROXY_NO_KEY'))
+  }
+
+  #beginTransaction(): void {
+    this.#endTransaction()
+    this.#open = true
+  }
+
+  #endTransaction(): void {
+    this.#mail = undefined
+    this.#recipient = undefined
+    this.#open = false
+    this.#accepted = 0
+    this.#chunkFailed = false
+  }
+}
