@@ -94,9 +94,10 @@ describeNeeding(['ferretdb'], 'data', () => {
       client.on('commandSucceeded', look)
       const cursor = client.db('alpha').collection('many').find({}, { batchSize: 10 })
       await cursor.next()
+      const { id } = cursor
       await cursor.close()
       expect((await killed.promise).reply).toMatchObject({
-        cursorsKilled: [cursor.id?.toNumber()],
+        cursorsKilled: [id?.toNumber()],
         cursorsNotFound: [],
         ok: 1,
       })

@@ -36,14 +36,14 @@ export class RawMongo implements Disposable {
   /** Sends an OP_MSG and waits for the answer to it. */
   async ask(document: Document, options: MongoEncoding = {}): Promise<Document> {
     const requestId = this.send(document, options)
-    return (await this.#find(({ responseTo }) => responseTo === requestId, JSON.stringify(document))).document
+    return (await this.#find(({ responseTo }) => responseTo === requestId, Object.keys(document)[0] ?? '')).document
   }
 
   /** Sends an OP_QUERY and waits for the answer to it. */
   async askOld(document: Document): Promise<MongoMessage> {
     const requestId = ++this.#requestId
     this.write(encodeMongoQuery(document, { requestId }))
-    return this.#find(({ responseTo }) => responseTo === requestId, JSON.stringify(document))
+    return this.#find(({ responseTo }) => responseTo === requestId, Object.keys(document)[0] ?? '')
   }
 
   /** The next message that was not taken by this before. */
