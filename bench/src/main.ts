@@ -9,11 +9,21 @@ import { type Entrant, Rounds } from './rounds.ts'
 import type { Row } from './row.ts'
 import type { Suite, Workload } from './suite.ts'
 import { httpSuite } from './suites/http.ts'
+import { mongodbSuite } from './suites/mongodb.ts'
+import { mysqlSuite } from './suites/mysql.ts'
 import { pgbenchSuite } from './suites/pgbench.ts'
+import { smtpSuite } from './suites/smtp.ts'
 import { tcpSuite } from './suites/tcp.ts'
 import { markdownTable, terminalTable } from './table.ts'
 
-const suites = { tcp: tcpSuite, http: httpSuite, pgbench: pgbenchSuite }
+const suites = {
+  tcp: tcpSuite,
+  http: httpSuite,
+  pgbench: pgbenchSuite,
+  mysql: mysqlSuite,
+  mongodb: mongodbSuite,
+  smtp: smtpSuite,
+}
 
 /** npm runs scripts at the root of the repository; files belong where npm was called. */
 const callerDirectory = process.env['INIT_CWD'] ?? process.cwd()

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const suiteNames = ['tcp', 'http', 'pgbench'] as const
+export const suiteNames = ['tcp', 'http', 'pgbench', 'mysql', 'mongodb', 'smtp'] as const
 export type SuiteName = (typeof suiteNames)[number]
 
 export interface Options {
@@ -15,7 +15,7 @@ export interface Options {
   readonly seconds: number | undefined
 }
 
-export const usage = `npm run bench -- tcp|http|pgbench [options]
+export const usage: string = `npm run bench -- ${suiteNames.join('|')} [options]
 
   --quick             less of everything: under a minute, and as rough as that
   --json FILE         write the rows

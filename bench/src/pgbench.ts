@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Bench } from './bench.ts'
 import { cpuSeconds, processTree } from './proc.ts'
 import type { Sample } from './row.ts'
+import { runOnLoadCore } from './run-client.ts'
 import type { Address, Running } from './subject.ts'
 
 export const database = 'bench'
@@ -40,30 +41,12 @@ const quantile = (sorted: readonly number[], share: number): number => sorted[Ma
 
 const connection = (address: Address): string[] => ['-h', address.host, '-p', String(address.port), '-U', 'demo']
 
-/** Runs a client program of PostgreSQL to its end on the load core and returns what it printed. */
-const runClient = async (
-  bench: Bench,
-  program: string,
-  args: readonly string[],
-  timeoutMs: number,
-): Promise<string> => {
-  const child = bench.processes.start(program, args, { core: bench.loadCore })
-  const timer = setTimeout(() => child.kill(), timeoutMs)
-  try {
-    const ended = await child.exited
-    if (ended !== 'exit code 0') throw new Error(`${program}: ${ended} ${child.complaint.trim()}`)
-    return child.printed()
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 export const pgbench = (bench: Bench, address: Address, args: readonly string[], timeoutMs = 60_000): Promise<string> =>
-  runClient(bench, 'pgbench', [...connection(address), '-n', ...args, database], timeoutMs)
+  runOnLoadCore(bench, 'pgbench', [...connection(address), '-n', ...args, database], timeoutMs)
 
 /** One number out of the database. */
 export const query = async (bench: Bench, address: Address, sql: string): Promise<number> =>
-  Number(await runClient(bench, 'psql', [...connection(address), '-d', database, '-AtXc', sql], 10_000))
+  Number(await runOnLoadCore(bench, 'psql', [...connection(address), '-d', database, '-AtXc', sql], 10_000))
 
 /** Runs pgbench for so many seconds through the proxy. Its CPU time is read right before and right after. */
 export const measurePgbench = async (

@@ -2,6 +2,7 @@ import type { Bench } from './bench.ts'
 import { type Plan, rotated } from './plan.ts'
 import { failedRow, measuredRow, type Row, type RowName, type Sample } from './row.ts'
 import type { Address, Running, Subject } from './subject.ts'
+import { direct } from './subjects/direct.ts'
 import type { Suite, Workload } from './suite.ts'
 
 /** A subject that takes part, and its process. */
@@ -99,7 +100,9 @@ export class Rounds {
       const result = subject === undefined ? undefined : results?.get(subject)
       return result === undefined || result.failed !== undefined ? [] : result.samples
     }
-    const reference = samplesOf(entrants.find(({ subject }) => subject.name === this.#suite.reference)?.subject)
+    const named = (name: string): Subject | undefined => entrants.find(({ subject }) => subject.name === name)?.subject
+    const reference = samplesOf(named(this.#suite.reference))
+    const unproxied = samplesOf(named(direct.name))
     return entrants.flatMap(({ subject, version }) => {
       const result = results?.get(subject)
       if (result === undefined) return []
@@ -111,7 +114,7 @@ export class Rounds {
         unit: workload.unit,
       }
       return result.failed === undefined
-        ? [measuredRow(name, result.samples, reference)]
+        ? [measuredRow(name, result.samples, reference, subject.name === direct.name ? [] : unproxied)]
         : [failedRow(name, result.failed)]
     })
   }

@@ -21,9 +21,17 @@ test('a row has the medians, and the ratio of the work per proxy-CPU-second', ()
     max: 60,
     p50Us: 2,
     p99Us: 6,
+    addedP50Us: null,
+    addedP99Us: null,
     rounds: 3,
     failed: null,
   })
+})
+
+test('what a proxy adds to a latency is taken round by round', () => {
+  const mine = [110, 300, 220].map((p50Us) => ({ value: p50Us, p50Us, p99Us: p50Us * 2 }))
+  const unproxied = [100, 250, 210].map((p50Us) => ({ value: p50Us, p50Us }))
+  expect(measuredRow(name, mine, [], unproxied)).toMatchObject({ addedP50Us: 10, addedP99Us: null })
 })
 
 test('what has no CPU time on either side is compared by its value', () => {

@@ -31,6 +31,9 @@ export interface Row {
   readonly max: number | null
   readonly p50Us: number | null
   readonly p99Us: number | null
+  /** Beyond that of a direct connection, where one was measured: median of the rounds' differences. */
+  readonly addedP50Us: number | null
+  readonly addedP99Us: number | null
   readonly rounds: number
   /** Why there are no figures. */
   readonly failed: string | null
@@ -67,8 +70,29 @@ const ratiosTo = (samples: readonly Sample[], reference: readonly Sample[]): num
 const spreadOrNone = (numbers: readonly number[]): Spread | undefined =>
   numbers.length === 0 ? undefined : spread(numbers)
 
-/** One row out of a subject's rounds. `reference` holds the reference's samples of the same rounds, none if it failed. */
-export const measuredRow = (name: RowName, samples: readonly Sample[], reference: readonly Sample[]): Row => {
+/** Round by round, as ratios are: what disturbed the machine for longer disturbed both. */
+const addedTo = (
+  samples: readonly Sample[],
+  direct: readonly Sample[],
+  read: (sample: Sample) => number | undefined,
+): number | null => {
+  const added = samples.flatMap((sample, round) => {
+    const [mine, theirs] = [read(sample), direct[round] && read(direct[round])]
+    return mine === undefined || theirs === undefined ? [] : [mine - theirs]
+  })
+  return added.length === 0 ? null : median(added)
+}
+
+/**
+ * One row out of a subject's rounds. `reference` holds the reference's samples of the same rounds, none if it failed;
+ * `direct` those of a direct connection, none for that itself.
+ */
+export const measuredRow = (
+  name: RowName,
+  samples: readonly Sample[],
+  reference: readonly Sample[],
+  direct: readonly Sample[] = [],
+): Row => {
   const ratio = spreadOrNone(ratiosTo(samples, reference))
   const main = spread(perCpu(samples) ?? values(samples))
   return {
@@ -82,6 +106,8 @@ export const measuredRow = (name: RowName, samples: readonly Sample[], reference
     max: main.max,
     p50Us: medianOf(samples, (sample) => sample.p50Us),
     p99Us: medianOf(samples, (sample) => sample.p99Us),
+    addedP50Us: addedTo(samples, direct, (sample) => sample.p50Us),
+    addedP99Us: addedTo(samples, direct, (sample) => sample.p99Us),
     rounds: samples.length,
     failed: null,
   }
@@ -98,6 +124,8 @@ export const failedRow = (name: RowName, reason: string): Row => ({
   max: null,
   p50Us: null,
   p99Us: null,
+  addedP50Us: null,
+  addedP99Us: null,
   rounds: 0,
   failed: reason,
 })

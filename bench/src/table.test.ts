@@ -60,3 +60,9 @@ test('the Markdown table has as many cells in every line', () => {
   expect(lines).toContain('| broken | FAILED | a \\| b |  |  |  |')
   expect(new Set(lines.map((line) => line.replaceAll('\\|', '').split('|').length))).toEqual(new Set([8]))
 })
+
+test('what a proxy adds to a latency stands beside it', () => {
+  const sample = { value: 100, p50Us: 120, p99Us: 900 }
+  const row = measuredRow(named('wait', 'ours'), [sample], [], [{ value: 80, p50Us: 80, p99Us: 1000 }])
+  expect(terminalTable([row], 'haproxy')).toContain('120 us (+40 us)  900 us (-100 us)')
+})

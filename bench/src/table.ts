@@ -13,8 +13,11 @@ export const short = (value: number): string => {
 /** Microseconds as a length of time. */
 export const duration = (us: number): string => (us >= 1000 ? `${short(us / 1000)} ms` : `${us.toFixed(0)} us`)
 
-const optional = (value: number | null, format: (value: number) => string): string =>
-  value === null ? '-' : format(value)
+/** With what it is beyond a direct connection's. */
+const latencyText = (us: number | null, added: number | null): string => {
+  if (us === null) return '-'
+  return added === null ? duration(us) : `${duration(us)} (${added < 0 ? '-' : '+'}${duration(Math.abs(added))})`
+}
 
 const ratioText = (row: Row): string => {
   if (row.ratio === null || row.ratioMin === null || row.ratioMax === null) return '-'
@@ -40,8 +43,8 @@ const cells = (row: Row): string[] =>
         workText(row),
         perCpuText(row),
         ratioText(row),
-        optional(row.p50Us, duration),
-        optional(row.p99Us, duration),
+        latencyText(row.p50Us, row.addedP50Us),
+        latencyText(row.p99Us, row.addedP99Us),
       ]
     : [row.subject, 'FAILED', row.failed]
 

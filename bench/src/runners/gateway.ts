@@ -1,8 +1,11 @@
-// Our gateway as a user would run it, built, in one process: tenants from a resolver, the guard on. PostgreSQL is routed by its
-// database, HTTP by Host, TCP by the first line.
+// Our gateway as a user would run it, built, in one process: tenants from a resolver, the guard on. Databases are routed by their
+// names, HTTP by Host, mail by EHLO, TCP by the first line.
 import { Gateway, GatewayError, type Protocol, staticResolver } from '@proxy/kernel'
 import { http } from '@proxy/http'
+import { mongodb } from '@proxy/mongodb'
+import { mysql } from '@proxy/mysql'
 import { postgres } from '@proxy/postgres'
+import { smtp } from '@proxy/smtp'
 import { type Extract, tcp } from '@proxy/tcp'
 import { backendOf, tellPort } from './runner.ts'
 
@@ -20,6 +23,9 @@ const protocols: Readonly<Record<string, () => Protocol>> = {
   tcp: () => tcp({ extract: firstWord }),
   http: () => http(),
   postgres: () => postgres(),
+  mysql: () => mysql(),
+  mongodb: () => mongodb(),
+  smtp: () => smtp(),
 }
 
 const protocol = protocols[process.argv[4] ?? '']

@@ -4,14 +4,16 @@ import type { Subject } from '../subject.ts'
 import { startRunner } from './node.ts'
 import { packageVersion } from './version.ts'
 
-const packages = ['kernel', 'http', 'postgres', 'tcp']
+type Name = 'tcp' | 'http' | 'postgres' | 'mysql' | 'mongodb' | 'smtp'
+
+const packages = ['kernel', 'http', 'mongodb', 'mysql', 'postgres', 'smtp', 'tcp']
 
 /** What users run is the build; measuring the sources instead would measure something else. */
 const isBuilt = (name: string): boolean =>
   existsSync(fileURLToPath(new URL(`../../../packages/${name}/dist/index.js`, import.meta.url)))
 
 /** Our gateway, one process. */
-export const gateway = (protocol: 'tcp' | 'http' | 'postgres'): Subject => ({
+export const gateway = (protocol: Name): Subject => ({
   name: 'gateway',
   version: async () => (packages.every(isBuilt) ? packageVersion('@proxy/kernel') : undefined),
   start: (bench, backend) => startRunner(bench, 'gateway.ts', backend, [protocol]),
