@@ -53,17 +53,18 @@ describeNeeding(['ferretdb'], 'data', () => {
     expect(await client.db('alpha').collection('relayed').countDocuments()).toBe(count)
   })
 
+  // FerretDB 1 stops for ever at a few dozen updates in one command.
   test.each([true, false])('a mixed bulk, ordered: %s', async (ordered) => {
     const operations = documents()
-      .slice(0, 100)
+      .slice(0, 20)
       .flatMap((document) => [
         { insertOne: { document } },
         { updateOne: { filter: { _id: document._id }, update: { $set: { seen: true } } } },
         ...(document._id % 2 === 0 ? [{ deleteOne: { filter: { _id: document._id } } }] : []),
       ])
     const result = await client.db('alpha').collection<Numbered>('mixed').bulkWrite(operations, { ordered })
-    expect(result).toMatchObject({ insertedCount: 100, modifiedCount: 100, deletedCount: 50 })
-    expect(await direct.db('alpha').collection('mixed').countDocuments({ seen: true })).toBe(50)
+    expect(result).toMatchObject({ insertedCount: 20, modifiedCount: 20, deletedCount: 10 })
+    expect(await direct.db('alpha').collection('mixed').countDocuments({ seen: true })).toBe(10)
   })
 
   test('errors of a bulk are those of the backend', async () => {

@@ -87,10 +87,13 @@ function idOf(document: Document): string {
   return `${lsid === undefined ? '' : Buffer.from(BSON.serialize(lsid)).toString('hex')} ${String(number)}`
 }
 
-export async function store(): Promise<Store> {
+/** Of a server that is no member of a replica set. */
+export const standaloneHello: Document = { isWritablePrimary: true, minWireVersion: 0, maxWireVersion: 21, ok: 1 }
+
+export async function store(hello: Document = replicaSetHello): Promise<Store> {
   const made = new Store()
   made.backend = await mongoScript((command) =>
-    /^(hello|ismaster)$/i.test(command.name) ? replicaSetHello : made.answer(command),
+    /^(hello|ismaster)$/i.test(command.name) ? hello : made.answer(command),
   )
   return made
 }

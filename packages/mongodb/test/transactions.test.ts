@@ -1,7 +1,7 @@
 import { describeNeeding, type MongoServer, mongoServer } from '@proxy/test-servers'
 import type { ClientSession, Document, MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { store } from './store.ts'
+import { standaloneHello, store } from './store.ts'
 import { errorOf, openGateway, to, withClient, type Numbered } from './setup.ts'
 
 const at = (port: number, query: string): string => `mongodb://127.0.0.1:${port}/alpha?${query}`
@@ -90,7 +90,7 @@ describe.each(modes)('with sessions, the driver with "%s"', (query) => {
   })
 })
 
-describe.each(modes)('without sessions, the driver with "%s"', (query) => {
+describe.each(['', 'directConnection=true'])('without sessions, the driver with "%s"', (query) => {
   test('refuses a transaction, and nothing is written', async () => {
     await using data = await store()
     await using gateway = await openGateway(to(data.backend))
@@ -105,7 +105,29 @@ describe.each(modes)('without sessions, the driver with "%s"', (query) => {
     data.after = ({ name }) => name !== 'insert'
     const error = await withClient(at(gateway.port, query), (client) => errorOf(insert(client, 1)))
     expect(error.name).toMatch(/^Mongo/)
-    expect(ids(data.documents)).toEqual([1])
+    expect(data.backend.asked).toEqual(['insert'])
+  })
+})
+
+// Drivers behind a balancer take sessions for granted, whatever they are told.
+describe('without sessions, the driver with "loadBalanced=true"', () => {
+  test('uses those of a backend that has them', async () => {
+    await using data = await store()
+    await using gateway = await openGateway(to(data.backend))
+    expect(await withClient(at(gateway.port, 'loadBalanced=true'), (client) => both(client))).toEqual([1, 2])
+    expect(ids(data.documents)).toEqual([1, 2])
+  })
+
+  test('is refused where the backend has none, and nothing is written', async () => {
+    await using data = await store(standaloneHello)
+    await using gateway = await openGateway(to(data.backend))
+    await withClient(at(gateway.port, 'loadBalanced=true'), async (client) => {
+      expect((await errorOf(both(client))).message).toContain('retryWrites=false')
+      expect((await errorOf(insert(client, 3))).message).toContain('retryWrites=false')
+    })
+    expect(data.backend.asked.filter((name) => name !== 'endSessions')).toEqual([])
+    await withClient(at(gateway.port, 'loadBalanced=true&retryWrites=false'), (client) => insert(client, 4))
+    expect(ids(data.documents)).toEqual([4])
   })
 })
 
@@ -118,11 +140,18 @@ describeNeeding(['ferretdb'], 'a backend without transactions', () => {
 
   afterAll(() => server.stop())
 
-  test.each([true, false])('refuses them, and nothing is written (sessions: %s)', async (sessions) => {
-    await using gateway = await openGateway(to(server), { protocol: { sessions } })
-    await withClient(at(gateway.port, ''), (client) => errorOf(both(client)))
-    await withClient(server.url('alpha'), async (client) => {
-      expect(await client.db('alpha').collection('t').countDocuments()).toBe(0)
-    })
-  })
+  test.each([true, false])(
+    'refuses them, and retryable writes, and nothing is written (sessions: %s)',
+    async (sessions) => {
+      await using gateway = await openGateway(to(server), { protocol: { sessions } })
+      await withClient(at(gateway.port, ''), async (client) => {
+        await errorOf(both(client))
+        // Without sessions the driver does not number its writes, and they work.
+        if (sessions) expect((await errorOf(insert(client, 3))).message).toContain('retryWrites=false')
+      })
+      await withClient(server.url('alpha'), async (client) => {
+        expect(await client.db('alpha').collection('t').countDocuments()).toBe(0)
+      })
+    },
+  )
 })
