@@ -62,7 +62,7 @@ const mongosh: Client = (database) => {
 
 async function send(tenant: string): Promise<void> {
   const envelope = ['--mail-from', 'me@example.com', '--mail-rcpt', `you@${tenant}.localhost`]
-  const sent = run('curl', ['-sSv', '-m', '20', 'smtp://127.0.0.1:8025', ...envelope, '-T', '-'])
+  const sent = run('curl', ['-sSv', '-m', '20', '--crlf', 'smtp://127.0.0.1:8025', ...envelope, '-T', '-'])
   sent.child.stdin?.end(`Subject: for ${tenant}\n`)
   await sent
 }

@@ -7,7 +7,7 @@ type Line = (address: Address, tenant: string) => string
 const web: Line = (at, tenant) => `curl -H 'Host: ${tenant}.localhost' http://${formatAddress(at)}/`
 
 const mail: Line = (at, tenant) =>
-  `echo 'Subject: hello' | curl smtp://${formatAddress(at)} --mail-from me@example.com --mail-rcpt you@${tenant}.localhost -T -`
+  `echo 'Subject: hello' | curl -sS --crlf smtp://${formatAddress(at)} --mail-from me@example.com --mail-rcpt you@${tenant}.localhost -T -`
 
 const databases: Readonly<Record<ServerName, Line>> = {
   postgres: (at, tenant) =>

@@ -48,8 +48,8 @@ describe('startTable', () => {
         mariadb -h 127.0.0.1 -P 13306 -u demo -pdemo --skip-ssl beta -e 'select message from greeting'
         mongosh --quiet mongodb://demo:demo@127.0.0.1:27018/alpha --eval 'db.greeting.findOne().message'
         mongosh --quiet mongodb://demo:demo@127.0.0.1:27018/beta --eval 'db.greeting.findOne().message'
-        echo 'Subject: hello' | curl smtp://127.0.0.1:8025 --mail-from me@example.com --mail-rcpt you@alpha.localhost -T -
-        echo 'Subject: hello' | curl smtp://127.0.0.1:8025 --mail-from me@example.com --mail-rcpt you@beta.localhost -T -
+        echo 'Subject: hello' | curl -sS --crlf smtp://127.0.0.1:8025 --mail-from me@example.com --mail-rcpt you@alpha.localhost -T -
+        echo 'Subject: hello' | curl -sS --crlf smtp://127.0.0.1:8025 --mail-from me@example.com --mail-rcpt you@beta.localhost -T -
         curl http://127.0.0.1:9901/mail
 
       "

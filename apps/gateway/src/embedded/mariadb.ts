@@ -35,15 +35,13 @@ const settings: readonly string[] = [
   '--innodb-fast-shutdown=2',
 ]
 
-async function prepare(
-  { server, install }: MariadbPrograms,
-  { account, directory, port }: Place,
-): Promise<CommandLine> {
+async function prepare({ server, install }: MariadbPrograms, place: Place): Promise<CommandLine> {
+  const { directory, port } = place
   const data = join(directory, 'data')
   const args = ['--no-defaults', `--datadir=${data}`]
   const root = ['--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve']
-  await runProgram(account, { program: install, args: [...args, ...root] })
-  await runProgram(account, { program: server, args: [...args, '--bootstrap'] }, statements.join('\n'))
+  await runProgram(place, { program: install, args: [...args, ...root] })
+  await runProgram(place, { program: server, args: [...args, '--bootstrap'] }, statements.join('\n'))
   return { program: server, args: [...args, ...settings, `--socket=${join(directory, 'socket')}`, `--port=${port}`] }
 }
 

@@ -87,7 +87,7 @@ export class OnDemandServer {
 
   async #launch(line: CommandLine): Promise<void> {
     const { recipe } = this.#options
-    const child = spawnProgram(this.#place.account, line, recipe.endSignal)
+    const child = spawnProgram(this.#place, line, recipe.endSignal)
     this.#child = child
     child.once('close', () => this.#gone())
     await ready(child, recipe)

@@ -33,26 +33,25 @@ export async function postgresRecipe(): Promise<Recipe | undefined> {
 }
 
 async function prepare(found: PostgresPrograms, place: Place): Promise<CommandLine> {
-  const { account, port } = place
   const data = join(place.directory, 'data')
   const { initdb, postgres } = reachable(found, place)
   const args = ['-D', data, '-U', 'postgres', '-A', 'trust', '--locale=C', '--encoding=UTF8', '--no-sync']
-  await runProgram(account, { program: initdb, args })
+  await runProgram(place, { program: initdb, args })
   // No line for anyone else: the superuser cannot log in at all.
   writeFileSync(join(data, 'pg_hba.conf'), `host all ${demoUser} 127.0.0.1/32 scram-sha-256\n`)
   await create(postgres, data, place)
-  const flags = Object.entries({ ...settings, port: String(port) })
+  const flags = Object.entries({ ...settings, port: String(place.port) })
   return { program: postgres, args: ['-D', data, ...flags.flatMap(([name, value]) => ['-c', `${name}=${value}`])] }
 }
 
 /** Single-user mode needs neither a client nor a running server. */
-async function create(program: string, data: string, { account }: Place): Promise<void> {
+async function create(program: string, data: string, place: Place): Promise<void> {
   const statements = [
     `CREATE ROLE "${demoUser}" LOGIN PASSWORD '${demoPassword}'`,
     ...tenants.map((name) => `CREATE DATABASE "${name}" OWNER "${demoUser}"`),
   ]
   const input = statements.map((statement) => `${statement};\n\n`).join('')
-  const output = await runProgram(account, { program, args: ['--single', '-F', '-j', '-D', data, 'postgres'] }, input)
+  const output = await runProgram(place, { program, args: ['--single', '-F', '-j', '-D', data, 'postgres'] }, input)
   // It goes on after a failed statement and ends with 0.
   if (/ (ERROR|FATAL|PANIC): /.test(output)) throw new Error(`the databases could not be made: ${output}`)
 }

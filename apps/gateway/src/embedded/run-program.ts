@@ -1,19 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import type { ServerAccount } from './account.ts'
-import type { CommandLine } from './recipe.ts'
+import type { CommandLine, Place } from './recipe.ts'
 
 // Of what a program prints, as much as an error message needs.
 const keptOutput = 4_096
 
 /** Starts a program in a process group of its own: Ctrl-C is for the gateway, which ends its programs in order. */
-export function spawnProgram(account: ServerAccount, line: CommandLine, farewell: NodeJS.Signals): ChildProcess {
-  const [command, words] = account.command(line.program, line.args, farewell)
-  return spawn(command, words, { cwd: '/', detached: true, stdio: 'pipe', env: { ...process.env, LC_ALL: 'C' } })
+export function spawnProgram(place: Place, line: CommandLine, farewell: NodeJS.Signals): ChildProcess {
+  const [command, words] = place.account.command(line.program, line.args, farewell)
+  // What it leaves lying about goes with the rest, and its account may write there.
+  const env = { ...process.env, LC_ALL: 'C', TMPDIR: place.directory }
+  return spawn(command, words, { cwd: '/', detached: true, stdio: 'pipe', env })
 }
 
 /** Runs a program to its end; rejects with what it printed unless it ends well. */
-export async function runProgram(account: ServerAccount, line: CommandLine, input = ''): Promise<string> {
-  const child = spawnProgram(account, line, 'SIGKILL')
+export async function runProgram(place: Place, line: CommandLine, input = ''): Promise<string> {
+  const child = spawnProgram(place, line, 'SIGKILL')
   const output = collectOutput(child)
   child.stdin?.on('error', () => undefined).end(input)
   const code = await exitOf(child)
