@@ -146,6 +146,7 @@ export class Commands {
       user: this.#user === undefined ? undefined : userKey(this.#user),
       recipient: this.#recipient,
       sni: this.#dialogue.session.client.tls?.serverName,
+      maySecure: this.#dialogue.session.client.canSecure,
     }
     return keyAt(stage, facts, this.#settings.keys)
   }
@@ -464,6 +465,7 @@ export class Commands {
   }
 
   #noKey(): string {
+    if (this.#settings.keys.includes('sni') && this.#dialogue.session.client.canSecure) return replies.tlsFirst
     const loginFirst = this.#settings.keys.includes('user') && !this.#authenticated
     return loginFirst ? replies.loginFirst : failureReply(new GatewayError('PROXY_NO_KEY'))
   }

@@ -5,7 +5,10 @@ import type { KeySource } from './options.ts'
 export type Stage = 'helo' | 'auth' | 'mail' | 'rcpt'
 
 /** What is known of a session so far, as keys. */
-export type Facts = Readonly<Partial<Record<KeySource, string | undefined>>>
+export interface Facts extends Readonly<Partial<Record<KeySource, string | undefined>>> {
+  /** TLS may still begin, and bring a server name. */
+  readonly maySecure?: boolean | undefined
+}
 
 /** The key, `later` when a better source may still speak, undefined when none will name one. */
 export function keyAt(
@@ -16,10 +19,14 @@ export function keyAt(
   for (const source of sources) {
     const key = facts[source]
     if (key !== undefined) return { key }
-    if (source === 'user' && stage === 'helo') return 'later'
-    if (source === 'recipient' && stage !== 'rcpt') return 'later'
+    if (mayStillSpeak(source, stage, facts)) return 'later'
   }
   return undefined
+}
+
+function mayStillSpeak(source: KeySource, stage: Stage, facts: Facts): boolean {
+  if (source === 'recipient') return stage !== 'rcpt'
+  return stage === 'helo' && (source === 'user' || (source === 'sni' && facts.maySecure === true))
 }
 
 /** A domain as a key: lower case, without trailing dot, in its ASCII form. An address literal is none. */
