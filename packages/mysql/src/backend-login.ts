@@ -1,4 +1,11 @@
-import { type Backend, backend as toBackend, type Clock, GatewayError, type Session } from '@proxy/kernel'
+import {
+  type Backend,
+  backend as toBackend,
+  type Clock,
+  GatewayError,
+  type Session,
+  type Upstream,
+} from '@proxy/kernel'
 import { agreed, capabilities, has } from './capabilities.ts'
 import type { Greeting } from './greeting.ts'
 import { encodeLogin, encodeSslRequest, type LoginPacket } from './login.ts'
@@ -7,10 +14,19 @@ import type { BackendEnd } from './packets.ts'
 import { type Greeted, greetedBy } from './startup.ts'
 import { errorNumber, replies, unknownPlugin } from './wire.ts'
 
-/** A backend that waits for a login, or has declined before it. */
-export type Opened =
-  | { readonly greeted: Greeted; readonly greeting: Greeting; readonly end: BackendEnd; readonly login: LoginPacket }
-  | { readonly greeted: Greeted; readonly error: Buffer }
+/** A backend that waits for a login. */
+export interface Opened {
+  readonly upstream: Upstream
+  readonly end: BackendEnd
+  readonly greeting: Greeting
+  /** What it is told, but for the proof and its plugin. */
+  readonly login: LoginPacket
+}
+
+/** A backend that has declined before any login: the payload of its error. */
+export interface Declined {
+  readonly error: Buffer
+}
 
 const mostQuirks = 1_000
 const mirrors: WeakMap<Backend, Backend> = new WeakMap()
@@ -41,15 +57,22 @@ export interface Opening {
 }
 
 /** Dials, hears the greeting and begins TLS. */
-export async function openBackend({ session, backend, login, as, settings, clock }: Opening): Promise<Opened> {
+export async function openBackend({
+  session,
+  backend,
+  login,
+  as,
+  settings,
+  clock,
+}: Opening): Promise<Opened | Declined> {
   const target = mirrorTls(backend, session.client.tls !== undefined)
   const greeted = await greetedBy(session, target, clock, settings.readinessTimeoutMs)
-  const { greeting, end } = greeted
-  if (greeting === undefined) return { greeted, error: greeted.error! }
+  const { greeting, end, upstream } = greeted
+  if (greeting === undefined) return { error: greeted.error! }
   const flags = agreed(login.flags, settings.features, greeting.flags)
   const told: LoginPacket = { ...login, ...as, flags, response: Buffer.alloc(0), plugin: '' }
   const secured = await beginTls(greeted, greeting, told, target === backend)
-  return { greeted, greeting, end, login: secured ? { ...told, flags: flags | capabilities.ssl } : told }
+  return { upstream, end, greeting, login: secured ? { ...told, flags: flags | capabilities.ssl } : told }
 }
 
 async function beginTls(
@@ -88,7 +111,7 @@ export class Quirks {
  * The backend's first word to a login that names a plugin which nobody has; undefined when it did not understand that. Nothing of it
  * has reached the client then.
  */
-export async function askAgain({ end, login }: Exclude<Opened, { error: Buffer }>): Promise<Buffer | undefined> {
+export async function askAgain({ end, login }: Opened): Promise<Buffer | undefined> {
   if (!has(login.flags, 'pluginAuth')) return undefined
   await end.write(encodeLogin({ ...login, plugin: unknownPlugin }))
   try {

@@ -1,27 +1,29 @@
 import {
   type Backend,
   type Disposer,
+  filteredRelay,
   GatewayError,
   type Protocol,
   type ProtocolContext,
   type RelayOptions,
   type Session,
-  filteredRelay,
 } from '@proxy/kernel'
-import { Authentication } from './authentication.ts'
-import { askAgain, openBackend, type Opened, type Opening, Quirks } from './backend-login.ts'
+import { type Opened, Quirks } from './backend-login.ts'
 import { has, offered } from './capabilities.ts'
 import { type ClientLogin, readLogin } from './client-login.ts'
+import { type ClientProof, takeProof, welcome } from './client-proof.ts'
 import { CommandFilter } from './command-filter.ts'
 import { addressOf, type Connection, Connections, connectionsTopic, type IdOwner } from './connections.ts'
+import { credentialsOf } from './credentials.ts'
+import { demandCredentials, type Establishing, logInFor, passOn } from './establish.ts'
 import { encodeGreeting, type Greeting, mintScramble } from './greeting.ts'
 import { endsIdle } from './idle.ts'
+import { chosenDatabase } from './init-db.ts'
 import { type MysqlOptions, type MysqlSettings, settingsOf } from './options.ts'
 import { ClientEnd } from './packets.ts'
-import { mintRsaKey, type Protection, type RsaKey } from './password-bridge.ts'
+import { mintRsaKey, type RsaKey } from './password-bridge.ts'
 import { goodbye, refusal } from './refusals.ts'
-import { findRoute, noKey, type Route } from './routing.ts'
-import { encodeAuthSwitch } from './wire.ts'
+import { findRoute, noKey, type Route, routeTo, userWithin } from './routing.ts'
 
 interface Running {
   readonly context: ProtocolContext
@@ -35,8 +37,6 @@ interface Caller extends ClientLogin {
   readonly client: ClientEnd
   readonly greeting: Greeting
 }
-
-type Greeted = Exclude<Opened, { error: Buffer }>
 
 class Mysql implements Protocol {
   readonly api = 1
@@ -63,12 +63,13 @@ class Mysql implements Protocol {
   async serve(session: Session): Promise<void> {
     const caller = await this.#greet(session)
     const route = findRoute(caller.login, session.client.tls?.serverName, this.#settings)
-    if (route === undefined) throw noKey(this.#settings)
-    const answer = session.resolve(route.key, route.attributes)
+    const found = route === undefined ? await this.#chosen(caller) : { route, proof: undefined }
+    if (found === undefined) return
+    const answer = session.resolve(found.route.key, found.route.attributes)
     const backend = answer instanceof Promise ? await answer : answer
-    const opened = await this.#logIn(caller, route, backend)
+    const opened = await this.#logIn(caller, found.route, backend, found.proof)
     // Not awaited: what was read of the login need not live as long as the session.
-    if (opened !== undefined) return this.#relay(caller.session, opened, caller.greeting.connectionId, route)
+    if (opened !== undefined) return this.#relay(session, opened, caller.greeting.connectionId, found.route)
   }
 
   refuse(error: GatewayError, session: Session): Uint8Array | undefined {
@@ -81,11 +82,11 @@ class Mysql implements Protocol {
   }
 
   async #greet(session: Session): Promise<Caller> {
-    const { connections, owner } = this.#inGateway
-    const { features, serverVersion, authPlugin } = this.#settings
     if (session.tlsMode === 'passthrough') {
       throw new GatewayError('PROXY_CONFIG_INVALID', { message: 'MySQL cannot be passed through by server name' })
     }
+    const { connections, owner } = this.#inGateway
+    const { features, serverVersion, authPlugin } = this.#settings
     const client = new ClientEnd(session.client)
     const greeting: Greeting = {
       version: serverVersion,
@@ -99,50 +100,56 @@ class Mysql implements Protocol {
     return { session, client, greeting, ...(await readLogin(session, client)) }
   }
 
-  /** undefined: the backend has declined, and the client knows. */
-  async #logIn(
-    { session, client, login, inBandTls }: Caller,
-    route: Route,
-    backend: Backend,
-  ): Promise<Greeted | undefined> {
-    const { settings, clock } = { settings: this.#settings, clock: this.#inGateway.context.clock }
-    const opening: Opening = { session, backend, login, as: route.login, settings, clock }
-    let opened = await openBackend(opening)
-    let first = 'error' in opened || this.#quirks.has(backend.id) ? undefined : await askAgain(opened)
-    if (first === undefined && !('error' in opened)) {
-      // It is shown the client's answer to its greeting, on a connection that is still fresh.
-      if (!this.#quirks.has(backend.id)) {
-        this.#quirks.add(backend.id)
-        opened.greeted.upstream.destroy()
-        opened = await openBackend(opening)
-      }
-    }
-    if ('error' in opened) {
-      await client.write(opened.error)
-      return undefined
-    }
-    const setting = {
-      client,
-      backend: opened.end,
-      protection: protectionOf(inBandTls, opened),
-      policy: settings.passwordBridge,
-      rsaKey: this.#rsaKey,
-    }
-    const { plugin, scramble } = opened.greeting
-    const authentication = new Authentication(setting, first === undefined ? opened.login : undefined)
-    first ??= encodeAuthSwitch(plugin === '' ? 'mysql_native_password' : plugin, scramble)
-    return (await authentication.run(first)) ? opened : undefined
+  /**
+   * The route of a client that names no tenant in its login but chooses a database first. It is let in without having proven anything,
+   * to no place at all: its proof is kept, and held against the credentials of the tenant that it asks for.
+   */
+  async #chosen(caller: Caller): Promise<{ route: Route; proof: ClientProof } | undefined> {
+    const { session, client, login, greeting } = caller
+    if (!this.#settings.routeByInitDb) throw noKey(this.#settings)
+    const proof = await takeProof(client, login, greeting)
+    await welcome(client, proof)
+    const database = await chosenDatabase(client)
+    if (database === undefined) return undefined
+    const chosen = { ...login, database }
+    const { serverName } = session.client.tls ?? {}
+    return { route: routeTo(database, login.user, chosen, serverName, this.#settings), proof }
   }
 
-  #relay(session: Session, opened: Greeted, id: number, route: Route): Promise<void> {
-    const { upstream } = opened.greeted
+  /** undefined: the backend has declined, and the client knows. */
+  async #logIn(
+    { session, client, login, inBandTls, greeting }: Caller,
+    route: Route,
+    backend: Backend,
+    proof: ClientProof | undefined,
+  ): Promise<Opened | undefined> {
+    const call: Establishing = {
+      session,
+      client,
+      backend,
+      login,
+      inBandTls,
+      as: route.login,
+      settings: this.#settings,
+      clock: this.#inGateway.context.clock,
+      quirks: this.#quirks,
+      rsaKey: this.#rsaKey,
+    }
+    const credentials = credentialsOf(backend.metadata)
+    if (proof !== undefined) return logInFor(call, route.user, proof, demandCredentials(credentials, backend), true)
+    if (credentials === undefined) return passOn(call)
+    return logInFor(call, route.user, await takeProof(client, login, greeting), credentials, false)
+  }
+
+  #relay(session: Session, { upstream, greeting, login }: Opened, id: number, route: Route): Promise<void> {
     const { connections, context, owner } = this.#inGateway
-    const address = addressOf(upstream)
-    const connection: Connection = { id, tenant: route.key, address, backendId: opened.greeting.connectionId }
+    const settings = this.#settings
+    const [tenant, address] = [route.key, addressOf(upstream)]
+    const connection: Connection = { id, tenant, address, backendId: greeting.connectionId }
     const filter = new CommandFilter(
-      (target) => connections.find(context.peers, owner, { id: target, tenant: route.key, address }),
-      (user) => user,
-      has(opened.login.flags, 'queryAttributes'),
+      (target) => connections.find(context.peers, owner, { id: target, tenant, address }),
+      (user) => userWithin(user, tenant, settings),
+      has(login.flags, 'queryAttributes'),
     )
     const options: RelayOptions = { quiet: endsIdle, goodbye, relay: filteredRelay(filter) }
     connections.add(connection)
@@ -154,11 +161,6 @@ class Mysql implements Protocol {
       },
     )
   }
-}
-
-function protectionOf(client: boolean, { greeted, login }: Greeted): Protection {
-  const backend = has(login.flags, 'ssl')
-  return { client, backend, backendEncrypted: backend || greeted.upstream.backend.tls?.mode === 'implicit' }
 }
 
 /**

@@ -50,7 +50,7 @@ export function noKey(settings: MysqlSettings): GatewayError {
 }
 
 /** `alpha.app` is split at the first separator, `app.alpha` at the last: the user's own name may hold more of them. */
-export function splitUser(
+function splitUser(
   user: string,
   { userPart, userSeparator }: MysqlSettings,
 ): { readonly name: string; readonly tenant: string } | undefined {
@@ -59,6 +59,12 @@ export function splitUser(
   const tail = user.slice(at + userSeparator.length)
   if (at <= 0 || tail === '') return undefined
   return userPart === 'suffix' ? { name: head, tenant: tail } : { name: tail, tenant: head }
+}
+
+/** A user name as the tenant knows it, in a session that was routed already. */
+export function userWithin(user: string, key: string, settings: MysqlSettings): string {
+  const split = settings.keys.includes('user') ? splitUser(user, settings) : undefined
+  return split?.tenant === key ? split.name : user
 }
 
 function find(login: LoginPacket, serverName: string | undefined, settings: MysqlSettings): Found {
