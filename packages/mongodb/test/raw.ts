@@ -1,6 +1,6 @@
 import net from 'node:net'
 import nodeTls from 'node:tls'
-import { decodeMongo, encodeMongo, encodeMongoQuery, type MongoEncoding, type MongoMessage } from '@proxy/test-servers'
+import { encodeMongo, encodeMongoQuery, type MongoEncoding, type MongoMessage, MongoReader } from '@proxy/test-servers'
 import { until } from '@proxy/testkit'
 import type { Document } from 'mongodb'
 
@@ -8,10 +8,9 @@ import type { Document } from 'mongodb'
 export class RawMongo implements Disposable {
   readonly socket: net.Socket
   readonly messages: MongoMessage[] = []
-  /** Every byte that came. */
-  bytes: Buffer = Buffer.alloc(0)
   closed = false
-  #unread: Buffer = Buffer.alloc(0)
+  readonly #reader = new MongoReader()
+  readonly #chunks: Buffer[] = []
   #requestId = 0
   #taken = 0
 
@@ -20,6 +19,11 @@ export class RawMongo implements Disposable {
     socket.on('error', () => undefined)
     socket.once('close', () => (this.closed = true))
     socket.on('data', (bytes: Buffer) => this.#receive(bytes))
+  }
+
+  /** Every byte that came. */
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks)
   }
 
   write(bytes: Uint8Array): void {
@@ -75,10 +79,8 @@ export class RawMongo implements Disposable {
   }
 
   #receive(bytes: Buffer): void {
-    this.bytes = Buffer.concat([this.bytes, bytes])
-    const { messages, rest } = decodeMongo(Buffer.concat([this.#unread, bytes]))
-    this.#unread = rest
-    this.messages.push(...messages)
+    this.#chunks.push(bytes)
+    this.messages.push(...this.#reader.push(bytes))
   }
 }
 

@@ -10,8 +10,8 @@ export class Store {
   readonly documents: Document[] = []
   /** Called with each command before it is done; what it returns is answered in place of the store's answer. */
   before: ((command: ScriptedCommand) => Document | undefined) | undefined
-  /** Called with each command when it was done, before its answer is sent. False: the connection breaks off instead. */
-  after: ((command: ScriptedCommand) => boolean) | undefined
+  /** Called with each command when it was done: is it answered, does the connection break off instead, or does nothing come? */
+  after: ((command: ScriptedCommand) => 'answer' | 'break' | 'silence') | undefined
   backend!: ScriptedMongo
   readonly #open = new Map<string, Document[]>()
   readonly #written = new Map<string, Document>()
@@ -22,9 +22,9 @@ export class Store {
 
   answer(command: ScriptedCommand): Document | undefined {
     const answer = this.before?.(command) ?? this.#do(command)
-    if (this.after?.(command) ?? true) return answer
-    this.backend.sockets[command.connection]?.destroy()
-    return undefined
+    const then = this.after?.(command) ?? 'answer'
+    if (then === 'break') this.backend.sockets[command.connection]?.destroy()
+    return then === 'answer' ? answer : undefined
   }
 
   #do(command: ScriptedCommand): Document {
@@ -70,10 +70,13 @@ export class Store {
 
   #end({ document }: ScriptedCommand, how: (documents: readonly Document[]) => void): Document {
     const id = idOf(document)
+    const known = this.#written.get(id)
+    if (known !== undefined) return known
     const open = this.#open.get(id)
     if (open === undefined) return noTransaction
     how(open)
     this.#open.delete(id)
+    this.#written.set(id, { ok: 1 })
     return { ok: 1 }
   }
 }

@@ -1,6 +1,7 @@
-import { describeNeeding, type MongoServer, mongoServer } from '@proxy/test-servers'
-import type { ClientSession, Document, MongoClient } from 'mongodb'
+import { describeNeeding, findFreePort, type MongoServer, mongoServer } from '@proxy/test-servers'
+import { type ClientSession, type Document, type MongoClient, UUID } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { rawMongo, type RawMongo } from './raw.ts'
 import { standaloneHello, store } from './store.ts'
 import { errorOf, openGateway, to, withClient, type Numbered } from './setup.ts'
 
@@ -74,7 +75,7 @@ describe.each(modes)('with sessions, the driver with "%s"', (query) => {
     await using data = await store()
     await using gateway = await openGateway(to(data.backend), options)
     let lost = 0
-    data.after = ({ name }) => name !== 'insert' || lost++ > 0
+    data.after = ({ name }) => (name === 'insert' && lost++ === 0 ? 'break' : 'answer')
     await withClient(at(gateway.port, query), (client) => insert(client, 1))
     expect(ids(data.documents)).toEqual([1])
     expect(data.backend.asked.filter((name) => name === 'insert')).toHaveLength(2)
@@ -84,9 +85,50 @@ describe.each(modes)('with sessions, the driver with "%s"', (query) => {
     await using data = await store()
     await using gateway = await openGateway(to(data.backend), options)
     let inserts = 0
-    data.after = ({ name }) => name !== 'insert' || ++inserts !== 2
+    data.after = ({ name }) => (name === 'insert' && ++inserts === 2 ? 'break' : 'answer')
     expect(await withClient(at(gateway.port, query), (client) => both(client))).toEqual([1, 2])
     expect(ids(data.documents)).toEqual([1, 2])
+  })
+})
+
+describe('a backend that goes away in a transaction', () => {
+  const options = { protocol: { sessions: true, readinessTimeoutMs: 0 } }
+  const lsid = { id: new UUID() }
+  const open = { lsid, txnNumber: 1n, autocommit: false, $db: 'alpha' }
+
+  async function begun(port: number): Promise<RawMongo> {
+    const client = rawMongo(port)
+    await client.ask({ hello: 1, $db: 'admin' })
+    return client
+  }
+
+  test.each<[string, Document, string]>([
+    ['a statement', { insert: 't', documents: [{}], ...open }, 'TransientTransactionError'],
+    ['the commit', { commitTransaction: 1, ...open, $db: 'admin' }, 'RetryableWriteError'],
+    ['the abort', { abortTransaction: 1, ...open, $db: 'admin' }, 'RetryableWriteError'],
+  ])('%s may be tried again in the way that fits it', async (_, command, label) => {
+    const port = await findFreePort()
+    await using gateway = await openGateway(() => `127.0.0.1:${port}`, {
+      ...options,
+      protocol: { ...options.protocol, keys: [], defaultKey: 'alpha' },
+    })
+    using client = await begun(gateway.port)
+    expect(await client.ask(command)).toMatchObject({ ok: 0, errorLabels: [label] })
+  })
+
+  test('while it commits, and the gateway ends at its deadline: the driver commits again, elsewhere', async () => {
+    await using data = await store()
+    await using one = await openGateway(to(data.backend), options)
+    await using other = await openGateway(to(data.backend), options)
+    let drained: Promise<void> | undefined
+    data.after = ({ name }) => {
+      if (name !== 'commitTransaction' || drained !== undefined) return 'answer'
+      drained = (one.dials.length > 0 ? one : other).gateway.drain({ deadlineMs: 50 })
+      return 'silence'
+    }
+    await withClient(`mongodb://127.0.0.1:${one.port},127.0.0.1:${other.port}/alpha`, (client) => both(client))
+    expect(ids(data.documents)).toEqual([1, 2])
+    await drained
   })
 })
 
@@ -102,7 +144,7 @@ describe.each(['', 'directConnection=true'])('without sessions, the driver with 
   test('an insert whose answer is lost is an error, and is not done twice', async () => {
     await using data = await store()
     await using gateway = await openGateway(to(data.backend))
-    data.after = ({ name }) => name !== 'insert'
+    data.after = ({ name }) => (name === 'insert' ? 'break' : 'answer')
     const error = await withClient(at(gateway.port, query), (client) => errorOf(insert(client, 1)))
     expect(error.name).toMatch(/^Mongo/)
     expect(data.backend.asked).toEqual(['insert'])

@@ -17,12 +17,12 @@ export {
   type ScriptedMongo,
 } from './mongo-script.ts'
 export {
-  decodeMongo,
   encodeMongo,
   encodeMongoQuery,
   type MongoEncoding,
   mongoFlags,
   type MongoMessage,
+  MongoReader,
   withHeader,
 } from './mongo-wire.ts'
 export { findFreePort } from './ports.ts'

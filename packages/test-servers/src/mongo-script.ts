@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Document } from 'mongodb'
-import { decodeMongo, encodeMongo, encodeMongoReply, mongoFlags, type MongoMessage } from './mongo-wire.ts'
+import { encodeMongo, encodeMongoReply, mongoFlags, type MongoMessage, MongoReader } from './mongo-wire.ts'
 import { tcpBackend, type TcpBackend } from './tcp.ts'
 
 export interface ScriptedCommand extends MongoMessage {
@@ -70,12 +70,11 @@ export class ScriptedMongo {
 
   #serve(socket: Socket): void {
     const connection = this.#connections++
-    let unread: Buffer = Buffer.alloc(0)
+    const reader = new MongoReader()
     socket.on('end', () => socket.end())
     socket.on('data', (bytes: Buffer) => {
-      const { messages, rest } = decodeMongo(Buffer.concat([unread, bytes]))
-      unread = rest
-      for (const message of messages) void this.#answer(socket, { ...message, connection, name: nameOf(message) })
+      for (const message of reader.push(bytes))
+        void this.#answer(socket, { ...message, connection, name: nameOf(message) })
     })
   }
 

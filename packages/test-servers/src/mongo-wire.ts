@@ -56,16 +56,28 @@ export function withHeader(opCode: number, options: MongoEncoding, rest: Buffer)
   return Buffer.concat([int32(16 + rest.length), int32(requestId), int32(responseTo), int32(opCode), rest])
 }
 
-/** Takes the whole messages off the front of `bytes`. */
-export function decodeMongo(bytes: Buffer): { messages: MongoMessage[]; rest: Buffer } {
-  const messages: MongoMessage[] = []
-  let rest = bytes
-  while (rest.length >= 4 && rest.length >= rest.readInt32LE(0)) {
-    const length = rest.readInt32LE(0)
-    messages.push(decodeOne(rest.subarray(0, length)))
-    rest = rest.subarray(length)
+/** Puts the bytes of a stream together to messages. */
+export class MongoReader {
+  #chunks: Buffer[] = []
+  #have = 0
+  #need = 4
+
+  /** The messages that are whole now. */
+  push(bytes: Buffer): MongoMessage[] {
+    this.#chunks.push(bytes)
+    this.#have += bytes.length
+    const messages: MongoMessage[] = []
+    while (this.#have >= this.#need) {
+      const all = Buffer.concat(this.#chunks)
+      const length = all.readInt32LE(0)
+      const whole = length <= all.length
+      if (whole) messages.push(decodeOne(all.subarray(0, length)))
+      this.#need = whole ? 4 : length
+      this.#chunks = [whole ? all.subarray(length) : all]
+      this.#have = this.#chunks[0]!.length
+    }
+    return messages
   }
-  return { messages, rest }
 }
 
 function decodeOne(bytes: Buffer): MongoMessage {
