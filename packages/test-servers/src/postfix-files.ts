@@ -76,7 +76,8 @@ export function commonSettings(places: PostfixPlaces, name: string): PostfixSett
     maillog_file: places.log,
     maillog_file_prefixes: places.data,
     inet_interfaces: '127.0.0.1',
-    inet_protocols: 'ipv4',
+    // It listens on IPv4; a PROXY protocol header or XCLIENT may name an IPv6 address.
+    inet_protocols: 'all',
     mydestination: '',
     // No DNS: there may be none.
     smtpd_peername_lookup: 'no',
