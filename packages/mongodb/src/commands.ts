@@ -9,6 +9,9 @@ const locals: readonly string[] = ['ping', 'buildInfo', 'buildinfo', 'endSession
 /** Begin an authentication. */
 const logins: readonly string[] = ['saslStart', 'saslContinue', 'authenticate']
 
+/** May be tried again when a transaction could not be ended. */
+const endings: readonly string[] = ['commitTransaction', 'abortTransaction']
+
 /**
  * Commands about the servers behind the gateway. Drivers would follow the addresses in their answers, and clients must not
  * rearrange what others use too.
@@ -37,8 +40,8 @@ const hidden: ReadonlySet<string> = new Set([
 
 export const whatsMyUri = 'whatsmyuri'
 
-/** Every command that is not simply passed on. */
-export const commands: CommandTable = commandTable([...hellos, ...locals, ...logins, ...hidden, whatsMyUri])
+/** Every command that is not simply passed on as it is. */
+export const commands: CommandTable = commandTable([...hellos, ...locals, ...logins, ...endings, ...hidden, whatsMyUri])
 
 export function isHello(command: string | undefined): boolean {
   return command !== undefined && hellos.has(command)

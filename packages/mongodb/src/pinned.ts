@@ -54,7 +54,7 @@ export class Pinned implements RelayFilter {
   /** Requests that the backend has not answered. */
   #outstanding = 0
   /** The last of them. */
-  readonly #lastRequest = { requestId: 0, opCode: 0, numbered: false, inTransaction: false }
+  readonly #lastRequest = { requestId: 0, opCode: 0, label: undefined as string | undefined }
   /** Bytes that are left of the backend's message. */
   #left = 0
   /** Begin of a backend's message whose length is not known yet. */
@@ -184,8 +184,7 @@ export class Pinned implements RelayFilter {
     const last = this.#lastRequest
     last.requestId = this.#scan.requestId
     last.opCode = this.#scan.opCode
-    last.numbered = this.#scan.numbered
-    last.inTransaction = this.#scan.inTransaction
+    last.label = this.#scan.label
     this.#outstanding += 1
   }
 
@@ -219,17 +218,18 @@ export class Pinned implements RelayFilter {
 
   /** The length of the backend's message that begins at `at`; 0 = more bytes are needed. */
   #begin(bytes: Buffer, at: number): number {
-    if (bytes.length - at < msgHeadBytes) return 0
-    const length = this.#lengthOf(bytes, at)
+    const have = bytes.length - at
+    const length = have < 4 ? 0 : lengthOf(bytes, at)
+    if (have < msgHeadBytes) return 0
     const isMsg = readLength(bytes, at + 12) === opCodes.msg
     const goesOn = isMsg && (readLength(bytes, at + headerBytes) & flags.moreToCome) !== 0
     if (!goesOn && this.#outstanding > 0) this.#outstanding -= 1
     return length
   }
+}
 
-  #lengthOf(bytes: Buffer, at: number): number {
-    const length = readLength(bytes, at)
-    if (length >= msgHeadBytes && length <= maxMessageBytes) return length
-    throw new GatewayError('PROXY_BACKEND_PROTOCOL')
-  }
+function lengthOf(bytes: Buffer, at: number): number {
+  const length = readLength(bytes, at)
+  if (length >= msgHeadBytes && length <= maxMessageBytes) return length
+  throw new GatewayError('PROXY_BACKEND_PROTOCOL')
 }

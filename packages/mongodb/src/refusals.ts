@@ -85,12 +85,11 @@ export function isBearable({ code, origin }: GatewayError): boolean {
 export interface Request {
   readonly requestId: number
   readonly opCode: number
-  /** The command carries a transaction number. */
-  readonly numbered: boolean
-  readonly inTransaction: boolean
+  /** The error label with which it may be tried again. */
+  readonly label: string | undefined
 }
 
-/** Drivers that know a write to be retryable try these once more when they are told that they may. */
+/** What a moment later, or elsewhere, may work. */
 const retryable: ReadonlySet<number> = new Set([6, 7, 89, 91])
 
 /** The error document for a request, as its reply. undefined = just close. */
@@ -106,9 +105,7 @@ function errorReply([code, name]: Code, message: string, request: Request): Buff
   const document = new DocumentWriter().double('ok', 0).string('errmsg', message)
   if (legacy) document.string('$err', message)
   document.int32('code', code).string('codeName', name)
-  if (request.numbered && !request.inTransaction && retryable.has(code)) {
-    document.strings('errorLabels', ['RetryableWriteError'])
-  }
+  if (request.label !== undefined && retryable.has(code)) document.strings('errorLabels', [request.label])
   return answer(document.end(), request, true)
 }
 

@@ -33,8 +33,7 @@ export class CommandScan {
   database: string | undefined = undefined
   /** The command carries a transaction number, for retrying it or for a transaction. */
   numbered = false
-  /** The command belongs to a transaction. */
-  inTransaction = false
+  #inTransaction = false
   /** Offset of the document with the command. */
   bodyAt = 0
   readonly #names: Names
@@ -55,7 +54,7 @@ export class CommandScan {
     this.command = undefined
     this.database = undefined
     this.numbered = false
-    this.inTransaction = false
+    this.#inTransaction = false
     this.#phase = 'header'
     this.#bodyEnd = 0
   }
@@ -63,6 +62,16 @@ export class CommandScan {
   /** The header is known. */
   get headed(): boolean {
     return this.length > 0
+  }
+
+  /**
+   * What a driver has to be told of an error after which the command, or its whole transaction, may be tried again; undefined:
+   * it may not.
+   */
+  get label(): string | undefined {
+    if (this.command === 'commitTransaction' || this.command === 'abortTransaction') return 'RetryableWriteError'
+    if (this.#inTransaction) return 'TransientTransactionError'
+    return this.numbered ? 'RetryableWriteError' : undefined
   }
 
   /** Offset behind the document with the command. */
@@ -216,7 +225,7 @@ export class CommandScan {
       return this.#noteDatabase(type, bytes, zero + 1, valueEnd, end)
     }
     if (length === 9 && matches(numberKey, bytes, key)) this.numbered = true
-    else if (length === 10 && matches(transactionKey, bytes, key)) this.inTransaction = true
+    else if (length === 10 && matches(transactionKey, bytes, key)) this.#inTransaction = true
     return true
   }
 
