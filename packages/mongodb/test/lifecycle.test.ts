@@ -5,7 +5,8 @@ import { until } from '@proxy/testkit'
 import { MongoClient } from 'mongodb'
 import { describe, expect, test } from 'vitest'
 import { rawMongo } from './raw.ts'
-import { errorOf, openGateway, to, withClient } from './setup.ts'
+import { store } from './store.ts'
+import { errorOf, type Numbered, openGateway, to, withClient } from './setup.ts'
 
 const count = (client: MongoClient): Promise<number> => client.db('alpha').collection('t').countDocuments()
 const tenantUser = { name: 'demo', password: 'demo', database: 'alpha' }
@@ -77,6 +78,57 @@ describe('a backend that is down', () => {
       up = true
       expect(await client.db('alpha').command({ ping: 1 })).toEqual({ ok: 1 })
     })
+  })
+})
+
+describe('a retryable write', () => {
+  const options = { protocol: { sessions: true, readinessTimeoutMs: 0 } }
+
+  test('is done, once, by a backend that is there at the second time', async () => {
+    await using data = await store()
+    const port = await findFreePort()
+    let dials = 0
+    await using gateway = await openGateway(
+      () => (++dials === 1 ? `127.0.0.1:${port}` : data.backend.endpoint),
+      options,
+    )
+    await withClient(`mongodb://127.0.0.1:${gateway.port}/alpha`, (client) =>
+      client.db('alpha').collection<Numbered>('t').insertOne({ _id: 1 }),
+    )
+    expect(data.documents).toEqual([{ _id: 1 }])
+    expect(dials).toBe(2)
+  })
+
+  test('that a draining gateway has no answer for yet is done, once, through another', async () => {
+    await using data = await store()
+    await using one = await openGateway(to(data.backend), options)
+    await using other = await openGateway(to(data.backend), options)
+    let drained: Promise<void> | undefined
+    data.after = ({ name }) => {
+      if (name !== 'insert' || drained !== undefined) return 'answer'
+      drained = (one.dials.length > 0 ? one : other).gateway.drain({ deadlineMs: 50 })
+      return 'silence'
+    }
+    await withClient(`mongodb://127.0.0.1:${one.port},127.0.0.1:${other.port}/alpha`, (client) =>
+      client.db('alpha').collection<Numbered>('t').insertOne({ _id: 1 }),
+    )
+    expect(data.documents).toEqual([{ _id: 1 }])
+    await drained
+  })
+
+  test('to a backend that cannot be started gets the label too, and no address', async () => {
+    const resolver: Resolver = {
+      name: 'broken',
+      resolve: () => ({ endpoint: '127.0.0.1:9', state: 'asleep' }),
+      wake: () => Promise.reject(new Error('no room on host-7.internal')),
+    }
+    await using gateway = await openGateway(resolver, { layers: [coldStart()] })
+    using client = rawMongo(gateway.port)
+    await client.ask({ hello: 1, $db: 'admin' })
+    const answer = await client.ask({ insert: 't', documents: [{}], lsid: {}, txnNumber: 1n, $db: 'alpha' })
+    expect(answer).toMatchObject({ ok: 0, code: 6, errorLabels: ['RetryableWriteError'] })
+    expect(JSON.stringify(answer)).not.toMatch(/internal|127\.0/)
+    expect(await client.ask({ hello: 1, $db: 'admin' })).toMatchObject({ ok: 1 })
   })
 })
 
