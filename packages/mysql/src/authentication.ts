@@ -44,15 +44,13 @@ export class Authentication {
     this.#login = login
   }
 
-  /** True: the backend took the login, and its OK is passed on. False: its error is. */
-  async run(first: Buffer): Promise<boolean> {
+  /** The backend's OK, which is not passed on, or its error. */
+  async run(first: Buffer): Promise<Buffer> {
     const { client, backend } = this.#setting
     for (let reply = first; ; reply = await backend.read()) {
-      const kind = reply[0]
+      if (reply[0] === replies.ok || reply[0] === replies.error) return reply
       const crossing = this.#crossing(reply)
       await client.write(reply)
-      if (kind === replies.ok) return true
-      if (kind === replies.error) return false
       await this.#clientsTurn(reply, crossing)
     }
   }

@@ -30,8 +30,13 @@ function isProof(plugin: ProofPlugin, response: Buffer, greeted: string): boolea
   return response.length === proofBytes[plugin] || (plugin === greeted && response.length <= 1)
 }
 
-/** Lets the client in. */
-export async function welcome(client: ClientEnd, proof: ClientProof, ok: Buffer = okPayload): Promise<void> {
+/** What goes before the OK: clients of caching_sha2_password wait for a word about their proof. */
+export async function prepare(client: ClientEnd, proof: ClientProof): Promise<void> {
   if (proof.plugin === sha2Plugin && proof.response.length > 1) await client.write(fastAuthOk)
-  await client.write(ok)
+}
+
+/** Lets the client in. */
+export async function welcome(client: ClientEnd, proof: ClientProof): Promise<void> {
+  await prepare(client, proof)
+  await client.write(okPayload)
 }

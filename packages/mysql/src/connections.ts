@@ -31,27 +31,43 @@ export interface Connection {
   readonly address: string
   /** What the server calls it. */
   readonly backendId: number
+  readonly caller: Caller
+}
+
+/** Who has logged in, as far as a client says it again on its next connection. */
+export interface Caller {
+  readonly user: string
+  readonly host: string
 }
 
 /** Name of the desk among the shared state of a gateway, and of its messages between workers. */
 export const connectionsTopic = 'mysql:connections'
+const tenantsTopic = 'mysql:tenants'
+/** Workers that are asked for a caller's sessions: those that are not there say so at once. */
+const mostWorkers = 32
 
 /** Asked for by a KILL. */
-export type Target = Omit<Connection, 'backendId'>
+export type Target = Pick<Connection, 'id' | 'tenant' | 'address'>
 
 /** Every session of one gateway process, whichever of its `mysql()` serves it. */
 export class Connections {
   readonly #live: Map<number, Connection> = new Map()
+  readonly #byCaller: Map<string, Set<Connection>> = new Map()
   #counter = 0
   #members = 0
-  #unanswer: Disposer | undefined
+  #unanswer: readonly Disposer[] = []
 
   get size(): number {
     return this.#live.size
   }
 
   join(peers: Peers): Disposer {
-    this.#unanswer ??= peers.answer(connectionsTopic, (message) => this.#find(message as Target) ?? null)
+    if (this.#members === 0) {
+      this.#unanswer = [
+        peers.answer(connectionsTopic, (message) => this.#find(message as Target) ?? null),
+        peers.answer(tenantsTopic, (message) => this.#tenantsOf(message as Caller)),
+      ]
+    }
     this.#members++
     return () => this.#leave()
   }
@@ -65,10 +81,28 @@ export class Connections {
 
   add(connection: Connection): void {
     this.#live.set(connection.id, connection)
+    const name = nameOf(connection.caller)
+    const others = this.#byCaller.get(name)
+    if (others === undefined) this.#byCaller.set(name, new Set([connection]))
+    else others.add(connection)
   }
 
-  forget({ id }: Connection): void {
-    this.#live.delete(id)
+  forget(connection: Connection): void {
+    this.#live.delete(connection.id)
+    const name = nameOf(connection.caller)
+    const others = this.#byCaller.get(name)
+    others?.delete(connection)
+    if (others?.size === 0) this.#byCaller.delete(name)
+  }
+
+  /**
+   * The tenant of all sessions of a caller; undefined when there are none, or of several tenants. The programs `mysql` and `mariadb` end
+   * a statement (Ctrl-C) by a KILL on a new connection, for which they name no database.
+   */
+  async onlyTenantOf(peers: Peers, caller: Caller): Promise<string | undefined> {
+    const others = Array.from({ length: mostWorkers }, (_, worker) => this.#askTenants(peers, worker, caller))
+    const tenants = new Set([...this.#tenantsOf(caller), ...(await Promise.all(others)).flat()])
+    return tenants.size === 1 ? tenants.values().next().value : undefined
   }
 
   /**
@@ -93,9 +127,27 @@ export class Connections {
   #leave(): void {
     this.#members--
     if (this.#members > 0) return
-    this.#unanswer?.()
-    this.#unanswer = undefined
+    for (const unanswer of this.#unanswer) unanswer()
   }
+
+  async #askTenants(peers: Peers, worker: number, caller: Caller): Promise<readonly string[]> {
+    if (worker === peers.self) return []
+    const answer = await peers.request(worker, tenantsTopic, caller).catch(() => undefined)
+    return Array.isArray(answer) ? (answer as readonly string[]) : []
+  }
+
+  /** At most two: that is one too many already. */
+  #tenantsOf(caller: Caller): readonly string[] {
+    const tenants = new Set<string>()
+    for (const { tenant } of this.#byCaller.get(nameOf(caller)) ?? []) {
+      if (tenants.add(tenant).size > 1) break
+    }
+    return [...tenants]
+  }
+}
+
+function nameOf({ user, host }: Caller): string {
+  return `${host} ${user}`
 }
 
 /** The address of the very server that an upstream is connected to. */

@@ -2,7 +2,7 @@ import { type Backend, GatewayError } from '@proxy/kernel'
 import { Authentication } from './authentication.ts'
 import { askAgain, type Declined, openBackend, type Opened, type Opening, type Quirks } from './backend-login.ts'
 import { has } from './capabilities.ts'
-import { type ClientProof, welcome } from './client-proof.ts'
+import { type ClientProof, prepare } from './client-proof.ts'
 import { type Credentials, demandProof } from './credentials.ts'
 import { logInAs } from './own-login.ts'
 import type { ClientEnd } from './packets.ts'
@@ -19,11 +19,17 @@ export interface Establishing extends Opening {
   rsaKey(): Promise<RsaKey>
 }
 
+/** A session that may begin. */
+export interface Established extends Opened {
+  /** The payload that tells the client so; not sent yet. */
+  readonly ok: Buffer
+}
+
 /**
  * Lets the backend authenticate the client. undefined: it has declined, and the client knows why. The backend is made to ask by its own
  * scramble; one that does not understand how is shown the client's answer to its greeting, on a connection that is still fresh.
  */
-export async function passOn(call: Establishing): Promise<Opened | undefined> {
+export async function passOn(call: Establishing): Promise<Established | undefined> {
   const { backend, client, quirks } = call
   let opened = await openBackend(call)
   if (isDeclined(opened)) return decline(client, opened)
@@ -44,11 +50,11 @@ async function authenticate(
   opened: Opened,
   first: Buffer,
   unsent = false,
-): Promise<Opened | undefined> {
+): Promise<Established | undefined> {
   const protection = protectionOf(inBandTls, opened)
   const setting = { client, backend: opened.end, protection, policy: settings.passwordBridge, rsaKey }
   const authentication = new Authentication(setting, unsent ? opened.login : undefined)
-  return (await authentication.run(first)) ? opened : undefined
+  return judged(client, opened, await authentication.run(first))
 }
 
 /**
@@ -61,15 +67,17 @@ export async function logInFor(
   proof: ClientProof,
   credentials: Credentials,
   welcomed: boolean,
-): Promise<Opened | undefined> {
+): Promise<Established | undefined> {
   demandProof(proof, user, credentials.client)
   const opened = await openBackend(call)
   if (isDeclined(opened)) return decline(call.client, opened)
   const reply = await logInAs(opened, credentials.backend)
-  if (reply[0] === replies.error) return decline(call.client, { error: reply })
-  if (welcomed) await call.client.write(reply)
-  else await welcome(call.client, proof, reply)
-  return opened
+  if (!welcomed && reply[0] === replies.ok) await prepare(call.client, proof)
+  return judged(call.client, opened, reply)
+}
+
+async function judged(client: ClientEnd, opened: Opened, reply: Buffer): Promise<Established | undefined> {
+  return reply[0] === replies.ok ? { ...opened, ok: reply } : decline(client, { error: reply })
 }
 
 function isDeclined(opened: Opened | Declined): opened is Declined {

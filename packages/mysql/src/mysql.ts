@@ -5,17 +5,26 @@ import {
   GatewayError,
   type Protocol,
   type ProtocolContext,
+  type Relay,
+  type RelayFilter,
   type RelayOptions,
   type Session,
 } from '@proxy/kernel'
-import { type Opened, Quirks } from './backend-login.ts'
+import { Quirks } from './backend-login.ts'
 import { has, offered } from './capabilities.ts'
 import { type ClientLogin, readLogin } from './client-login.ts'
 import { type ClientProof, takeProof, welcome } from './client-proof.ts'
 import { CommandFilter } from './command-filter.ts'
-import { addressOf, type Connection, Connections, connectionsTopic, type IdOwner } from './connections.ts'
+import {
+  addressOf,
+  type Caller as ConnectionCaller,
+  type Connection,
+  Connections,
+  connectionsTopic,
+  type IdOwner,
+} from './connections.ts'
 import { credentialsOf } from './credentials.ts'
-import { demandCredentials, type Establishing, logInFor, passOn } from './establish.ts'
+import { demandCredentials, type Established, type Establishing, logInFor, passOn } from './establish.ts'
 import { encodeGreeting, type Greeting, mintScramble } from './greeting.ts'
 import { endsIdle } from './idle.ts'
 import { chosenDatabase } from './init-db.ts'
@@ -36,6 +45,12 @@ interface Caller extends ClientLogin {
   readonly session: Session
   readonly client: ClientEnd
   readonly greeting: Greeting
+}
+
+interface Found {
+  readonly route: Route
+  /** Taken already, of a client that was let in ahead of its route. */
+  readonly proof: ClientProof | undefined
 }
 
 class Mysql implements Protocol {
@@ -63,13 +78,13 @@ class Mysql implements Protocol {
   async serve(session: Session): Promise<void> {
     const caller = await this.#greet(session)
     const route = findRoute(caller.login, session.client.tls?.serverName, this.#settings)
-    const found = route === undefined ? await this.#chosen(caller) : { route, proof: undefined }
+    const found = route === undefined ? await this.#routeOtherwise(caller) : { route, proof: undefined }
     if (found === undefined) return
     const answer = session.resolve(found.route.key, found.route.attributes)
     const backend = answer instanceof Promise ? await answer : answer
     const opened = await this.#logIn(caller, found.route, backend, found.proof)
     // Not awaited: what was read of the login need not live as long as the session.
-    if (opened !== undefined) return this.#relay(session, opened, caller.greeting.connectionId, found.route)
+    if (opened !== undefined) return this.#relay(caller, opened, found.route)
   }
 
   refuse(error: GatewayError, session: Session): Uint8Array | undefined {
@@ -100,13 +115,22 @@ class Mysql implements Protocol {
     return { session, client, greeting, ...(await readLogin(session, client)) }
   }
 
+  /** The route of a client that names no tenant in its login. */
+  async #routeOtherwise(caller: Caller): Promise<Found | undefined> {
+    const { session, login } = caller
+    if (this.#settings.routeByInitDb) return this.#chosen(caller)
+    const { connections, context } = this.#inGateway
+    const tenant = await connections.onlyTenantOf(context.peers, callerOf(caller))
+    if (tenant === undefined) throw noKey(this.#settings)
+    const { serverName } = session.client.tls ?? {}
+    return { route: routeTo(tenant, login.user, login, serverName, this.#settings), proof: undefined }
+  }
+
   /**
-   * The route of a client that names no tenant in its login but chooses a database first. It is let in without having proven anything,
+   * The route of a client that chooses a database first. It is let in without having proven anything,
    * to no place at all: its proof is kept, and held against the credentials of the tenant that it asks for.
    */
-  async #chosen(caller: Caller): Promise<{ route: Route; proof: ClientProof } | undefined> {
-    const { session, client, login, greeting } = caller
-    if (!this.#settings.routeByInitDb) throw noKey(this.#settings)
+  async #chosen({ session, client, login, greeting }: Caller): Promise<Found | undefined> {
     const proof = await takeProof(client, login, greeting)
     await welcome(client, proof)
     const database = await chosenDatabase(client)
@@ -122,7 +146,7 @@ class Mysql implements Protocol {
     route: Route,
     backend: Backend,
     proof: ClientProof | undefined,
-  ): Promise<Opened | undefined> {
+  ): Promise<Established | undefined> {
     const call: Establishing = {
       session,
       client,
@@ -141,17 +165,20 @@ class Mysql implements Protocol {
     return logInFor(call, route.user, await takeProof(client, login, greeting), credentials, false)
   }
 
-  #relay(session: Session, { upstream, greeting, login }: Opened, id: number, route: Route): Promise<void> {
+  #relay(caller: Caller, { upstream, greeting, login, ok }: Established, route: Route): Promise<void> {
+    const { session } = caller
+    const { connectionId: id } = caller.greeting
     const { connections, context, owner } = this.#inGateway
     const settings = this.#settings
     const [tenant, address] = [route.key, addressOf(upstream)]
-    const connection: Connection = { id, tenant, address, backendId: greeting.connectionId }
+    const backendId = greeting.connectionId
+    const connection: Connection = { id, tenant, address, backendId, caller: callerOf(caller) }
     const filter = new CommandFilter(
       (target) => connections.find(context.peers, owner, { id: target, tenant, address }),
       (user) => userWithin(user, tenant, settings),
       has(login.flags, 'queryAttributes'),
     )
-    const options: RelayOptions = { quiet: endsIdle, goodbye, relay: filteredRelay(filter) }
+    const options: RelayOptions = { quiet: endsIdle, goodbye, relay: beginningWith(caller.client.next(ok), filter) }
     connections.add(connection)
     return session.relay(upstream, options).then(
       () => connections.forget(connection),
@@ -161,6 +188,19 @@ class Mysql implements Protocol {
       },
     )
   }
+}
+
+/** The relay sends the OK itself, and so knows from the beginning that nothing is under way. */
+function beginningWith(ok: Buffer, filter: RelayFilter): Relay {
+  const { name, start } = filteredRelay(filter)
+  return {
+    name,
+    start: (request) => start({ ...request, backendUnread: Buffer.concat([ok, request.backendUnread]) }),
+  }
+}
+
+function callerOf({ login, session }: Caller): ConnectionCaller {
+  return { user: login.user, host: session.client.peer.host }
 }
 
 /**

@@ -35,7 +35,12 @@ export abstract class PacketEnd {
   }
 
   write(payload: Uint8Array): Promise<void> {
-    return this.channel.write(encodePacket(this.sequence++, payload))
+    return this.channel.write(this.next(payload))
+  }
+
+  /** The next packet, for someone else to send. */
+  next(payload: Uint8Array): Buffer {
+    return encodePacket(this.sequence++, payload)
   }
 
   protected abstract noteSequence(sequence: number): void
@@ -70,7 +75,20 @@ export class BackendEnd extends PacketEnd {
     super(channel, ofBackend)
   }
 
+  /** What is too large for the listener's limit is the backend's fault here. */
+  override async read(): Promise<Buffer> {
+    try {
+      return await super.read()
+    } catch (error) {
+      throw GatewayError.is(error) && error.code === 'PROXY_PEEK_OVERFLOW' ? malformedAnswer(error) : error
+    }
+  }
+
   protected noteSequence(sequence: number): void {
     this.sequence = sequence + 1
   }
+}
+
+function malformedAnswer(cause: GatewayError): GatewayError {
+  return new GatewayError('PROXY_BACKEND_PROTOCOL', { cause })
 }

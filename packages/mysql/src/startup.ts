@@ -64,8 +64,14 @@ async function tryHear(
     if (error.code === 'PROXY_BACKEND_CLOSED') return { error }
     // A port that was open a moment ago and is closed now belongs to a server that restarts.
     if (again && error.code === 'PROXY_DIAL_REFUSED') return { error }
+    if (isReset(error)) return { error }
     throw error
   }
+}
+
+/** Closed in the very moment in which it was taken. */
+function isReset({ code, cause }: GatewayError): boolean {
+  return code === 'PROXY_DIAL_UNREACHABLE' && (cause as { code?: unknown } | undefined)?.code === 'ECONNRESET'
 }
 
 /** A connection that nobody greets may be held by what only forwards to the backend: it is given up and made anew. */

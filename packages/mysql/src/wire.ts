@@ -31,7 +31,7 @@ export function framerOf(code: ErrorCode): Framer {
   return (bytes) => {
     if (bytes.length < 3) return 0
     const length = bytes.readUIntLE(0, 3)
-    if (length > maxPacketBytes) throw new GatewayError(code, { message: 'the packet is too large' })
+    if (length > maxPacketBytes) throw new GatewayError(code)
     return headerBytes + length
   }
 }
