@@ -146,6 +146,21 @@ describe('a backend that says more than it was asked', () => {
     expect(said).not.toContain('early')
   })
 
+  test('before the content has ended, is left with 4xx', async () => {
+    await using backend = await scripted((line) =>
+      /^(EHLO|MAIL|RCPT|DATA|early)/.test(line) ? usual(line) : undefined,
+    )
+    await using gateway = await openGateway(to(backend))
+    await using client = await RawClient.hello(gateway.port)
+    await client.envelope()
+    await client.command('DATA')
+    await sendInParts(
+      client,
+      ['early\r\n', 'x\r\n.\r\n'].map((text) => Buffer.from(text)),
+    )
+    expect(await client.reply()).toMatch(/^4[25]1 /)
+  })
+
   test.each([
     ['a line without a code', 'nonsense\r\n'],
     ['a bare LF', '250 fine\n250 injected\r\n'],

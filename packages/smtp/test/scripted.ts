@@ -11,12 +11,12 @@ export interface Scripted extends AsyncDisposable {
 /** Answers each line by what `answer` says, after the greeting; undefined = says nothing. */
 export async function scripted(
   answer: (line: string, socket: Socket) => string | undefined,
-  greeting = '220 scripted.test ESMTP\r\n',
+  greeting: () => string = () => '220 scripted.test ESMTP\r\n',
 ): Promise<Scripted> {
   const lines: string[] = []
   const backend: TcpBackend = await tcpBackend((socket) => {
     let held = ''
-    socket.write(greeting)
+    socket.write(greeting())
     socket.on('end', () => socket.end())
     socket.on('data', (bytes) => {
       const parts = (held + bytes.toString('latin1')).split('\r\n')

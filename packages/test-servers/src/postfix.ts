@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -76,12 +76,10 @@ export class PostfixServer {
     return existsSync(this.#places.log) ? readFileSync(this.#places.log, 'utf8') : ''
   }
 
-  /** Messages that were taken and are not delivered (or sent on) yet. */
-  get queued(): number {
-    const queues = ['incoming', 'active', 'deferred'].map((name) => join(this.#places.queue, name))
-    return queues
-      .flatMap((queue) => readdirSync(queue, { recursive: true, withFileTypes: true }))
-      .filter((entry) => entry.isFile()).length
+  /** False when everything that was taken is delivered, or sent on. */
+  get busy(): boolean {
+    // In an order in which no message on its way from one queue to the next is missed.
+    return ['deferred', 'incoming', 'active', 'deferred'].some((name) => holdsMail(join(this.#places.queue, name)))
   }
 
   /** Starts it unless it runs; settles when it has greeted. The queue of an earlier start is taken up. */
@@ -107,7 +105,7 @@ export class PostfixServer {
 
   /** Settles when everything that was taken is delivered: the deliveries, oldest first. */
   async delivered(): Promise<DeliveredMail[]> {
-    while (this.queued > 0) await sleep(10)
+    while (this.busy) await sleep(10)
     return this.#files().map((file) => mailOf(readFileSync(file)))
   }
 
@@ -118,7 +116,7 @@ export class PostfixServer {
 
   /** Takes the deliveries so far away. */
   async clear(): Promise<void> {
-    while (this.queued > 0) await sleep(10)
+    while (this.busy) await sleep(10)
     for (const file of this.#files()) rmSync(file)
   }
 
@@ -168,6 +166,15 @@ function settingsOf(options: PostfixServerOptions, places: PostfixPlaces): Postf
     ...(options.proxyProtocol === true ? { smtpd_upstream_proxy_protocol: 'haproxy' } : {}),
     ...options.settings,
   }
+}
+
+/** Whether a message is there as a whole; one that is not executable was broken off, and stays for days. */
+function holdsMail(queue: string): boolean {
+  const files = readdirSync(queue, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  return files.some(({ parentPath, name }) => {
+    const file = statSync(join(parentPath, name), { throwIfNoEntry: false })
+    return file !== undefined && (file.mode & 0o100) !== 0
+  })
 }
 
 /** In brackets: no look-up of MX records. */
