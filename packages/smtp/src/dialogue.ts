@@ -326,7 +326,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
     const moved = this.#client.bytesRead + this.#client.bytesWritten + (this.upstream?.link.bytesRead ?? 0)
     const silentMs = now - this.#movedAt
     if (this.gate === 'tls') {
-      if (silentMs >= tlsTimeoutMs) this.session.client.destroy()
+      if (silentMs >= tlsTimeoutMs) this.#break('idle_timeout', new GatewayError('PROXY_PEEK_TIMEOUT'))
     } else if (moved !== this.#moved || this.gate === 'route') {
       this.#moved = moved
       this.#movedAt = now

@@ -20,6 +20,8 @@ class Smtp implements Protocol, Server {
   readonly settings: SmtpSettings
   readonly told: WeakSet<GatewayError> = new WeakSet()
   clock: Clock = systemClock
+  /** Ends a session that has not been introduced yet. */
+  readonly #openings: Map<Session, (error: GatewayError) => void> = new Map()
   readonly #dialogues: Map<Session, Dialogue> = new Map()
 
   constructor(settings: SmtpSettings) {
@@ -35,7 +37,7 @@ class Smtp implements Protocol, Server {
 
   async serve(session: Session): Promise<void> {
     if (session.tlsMode === 'passthrough') return this.#passThrough(session)
-    const opening = await openClient(session, this.settings)
+    const opening = await this.#open(session)
     if (opening === undefined) return
     const { link, unread } = session.client.detach()
     const dialogue = new Dialogue(this, session, link)
@@ -51,8 +53,21 @@ class Smtp implements Protocol, Server {
     return session.tlsMode === 'passthrough' || this.told.has(error) ? undefined : lastReply(error)
   }
 
+  /** A reload is no reason to leave: sessions are short. */
   drain(session: Session): void {
+    if (!session.draining) return
+    this.#openings.get(session)?.(new GatewayError('PROXY_DRAINING'))
     this.#dialogues.get(session)?.drain()
+  }
+
+  async #open(session: Session): Promise<Buffer | undefined> {
+    const drained = Promise.withResolvers<never>()
+    this.#openings.set(session, drained.reject)
+    try {
+      return await Promise.race([openClient(session, this.settings), drained.promise])
+    } finally {
+      this.#openings.delete(session)
+    }
   }
 
   /** TLS that is not ended here tells its server name, and nothing else. */
