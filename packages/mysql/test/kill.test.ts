@@ -171,8 +171,7 @@ describeNeeding(['mariadbd', 'mariadb'], 'KILL', () => {
   // Its second connection names no database.
   test('Ctrl-C in the CLI, routed by user', () => expectInterrupted({ port: gateway.port, user: 'alpha.demo' }))
 
-  test.fails('Ctrl-C in the CLI, routed by database', () =>
-    expectInterrupted({ port: gateway.port, database: 'alpha' }))
+  test('Ctrl-C in the CLI, routed by database', () => expectInterrupted({ port: gateway.port, database: 'alpha' }))
 
   test('a session from before a reload', async () => {
     const address = { host: '127.0.0.1', port: await findFreePort() }
