@@ -1,8 +1,13 @@
+import type { GatewayError } from '@proxy/kernel'
 import { malformed, minDocumentBytes, readLength, types, valueSize } from './bson.ts'
 import { checkFlags, checkOpCode, flags, headerBytes, messageLength, msgHeadBytes, opCodes } from './wire.ts'
 
-/** Key and value, or their lengths, of one element at the top of a command: nobody sends longer ones. */
+/** Keys at the top of a command, and the values there that have to be read: nobody sends longer ones. */
+const maxKeyBytes = 1_024
+const maxValueBytes = 2_048
+/** More than that of an element is never waited for. */
 const maxItemBytes = 4_096
+const regularExpression = 0x0b
 const checksumBytes = 4
 
 const kindBody = 0
@@ -206,10 +211,12 @@ export class CommandScan {
     if (this.next >= this.#bodyEnd - 1) throw malformed('a document without an end')
     let zero = at + 1
     while (zero < limit && bytes[zero] !== 0) zero++
-    if (zero >= limit) return limit === bodyEnd ? this.#tooLong() : this.#wait(end - at)
+    if (zero - at > maxKeyBytes) throw tooLong()
+    if (zero >= limit) return limit === bodyEnd ? this.#tooLong() : false
     const valueAt = zero + 1
     const size = valueSize(type, bytes, valueAt, limit)
     if (size === 0) return limit === bodyEnd ? this.#tooLong() : this.#wait(end - at)
+    if (type === regularExpression && size > maxValueBytes) throw tooLong()
     const valueEnd = valueAt + Math.max(size, 0)
     if (valueEnd >= bodyEnd) return this.#tooLong()
     if (!this.#note(type, bytes, at + 1, zero, valueEnd, end)) return this.#wait(end - at)
@@ -231,6 +238,7 @@ export class CommandScan {
 
   #noteDatabase(type: number, bytes: Buffer, valueAt: number, valueEnd: number, end: number): boolean {
     if (type !== types.string) throw malformed('$db is no string')
+    if (valueEnd - valueAt > maxValueBytes) throw tooLong()
     if (valueEnd > end) return false
     if (this.database !== undefined) throw malformed('$db is there twice')
     this.database = this.#names.database(bytes, valueAt + 4, valueEnd - 1)
@@ -252,9 +260,13 @@ export class CommandScan {
   }
 
   #wait(have: number): false {
-    if (have >= maxItemBytes) throw malformed('a key or a value that is too long')
+    if (have >= maxItemBytes) throw tooLong()
     return false
   }
+}
+
+function tooLong(): GatewayError {
+  return malformed('a key or a value that is too long')
 }
 
 /**

@@ -14,7 +14,8 @@ const codes = Object.keys(errorCodes) as ErrorCode[]
 async function refused(subject: ProtocolSubject, stage: Stage, usual: number): Promise<Buffer> {
   const client = await stage.connect()
   void speak(subject.fixtures[0] as ProtocolFixture, client).catch(() => undefined)
-  await until(() => client.ended || client.closed, 'the refused client to be closed')
+  const stays = (): boolean => subject.staysRefused === true && client.receivedBytes > usual
+  await until(() => client.ended || client.closed || stays(), 'the refused client to be answered and closed')
   const bytes = client.received.subarray(usual)
   client.end()
   await settle(4)

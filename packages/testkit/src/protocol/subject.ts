@@ -44,6 +44,10 @@ export interface ProtocolSubject {
    * understands. Needed when the protocol has a `refuse`.
    */
   refusal?: ((bytes: Buffer, code: ErrorCode) => void) | undefined
+  /**
+   * A client that cannot be routed gets its answer and may stay, to ask for something else. Default false: it is closed.
+   */
+  readonly staysRefused?: boolean | undefined
   /** Needed when the protocol calls `secure()`. */
   readonly secure?: SecureFixture | undefined
   /**
