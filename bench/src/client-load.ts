@@ -4,6 +4,7 @@ import type { LoopReport } from './clients/loop.ts'
 import { cpuSeconds, processTree } from './proc.ts'
 import type { Sample } from './row.ts'
 import type { Running } from './subject.ts'
+import type { Span } from './suite.ts'
 
 export interface ClientLoad {
   readonly mode: string
@@ -38,6 +39,12 @@ export const measureClient = async (
     clearTimeout(timer)
     client.kill()
   }
+}
+
+/** The same twice where a warm-up is due: just-in-time compilers of the proxy need work, too. */
+export const warmed = async <T>({ warmup, seconds }: Span, measure: (seconds: number) => Promise<T>): Promise<T> => {
+  if (warmup > 0) await measure(warmup)
+  return measure(seconds)
 }
 
 /** Work done in a second, by all lanes together. */

@@ -1,7 +1,7 @@
 import { mongoServer } from '@proxy/test-servers'
 import { MongoClient } from 'mongodb'
 import type { Bench } from '../bench.ts'
-import { measureClient, throughputSample, waitSample } from '../client-load.ts'
+import { measureClient, throughputSample, waitSample, warmed } from '../client-load.ts'
 import { database, documentCount, type Item, itemOf } from '../clients/documents.ts'
 import type { Address } from '../subject.ts'
 import { direct } from '../subjects/direct.ts'
@@ -15,8 +15,11 @@ const commands = (mode: 'find' | 'insert', name: string): Workload => ({
   id: mode,
   name: `${name}, ${lanes} connections`,
   unit: 'op/s',
-  run: async (bench, target, { seconds }) =>
-    throughputSample(await measureClient(bench, 'mongodb.ts', target, { mode, concurrency: lanes, seconds })),
+  run: async (bench, target, span) => {
+    const measure = (seconds: number): ReturnType<typeof measureClient> =>
+      measureClient(bench, 'mongodb.ts', target, { mode, concurrency: lanes, seconds })
+    return throughputSample(await warmed(span, measure))
+  },
 })
 
 const latency: Workload = {
@@ -46,7 +49,7 @@ export const mongodbSuite: Suite = {
   reference: 'haproxy',
   subjects: [gateway('mongodb'), haproxy('tcp'), direct],
   workloads: [commands('find', 'find one of 1 KiB by id'), commands('insert', 'insert one of 1 KiB'), latency],
-  plan: { rounds: 3, seconds: 5, warmup: 0, firstWarmup: 0 },
+  plan: { rounds: 3, seconds: 5, warmup: 0, firstWarmup: 2 },
   quickPlan: { rounds: 1, seconds: 2, warmup: 0, firstWarmup: 0 },
   startBackend,
 }

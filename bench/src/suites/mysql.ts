@@ -1,6 +1,6 @@
 import { mariadbServer } from '@proxy/test-servers'
 import type { Bench } from '../bench.ts'
-import { measureClient, throughputSample } from '../client-load.ts'
+import { measureClient, throughputSample, warmed } from '../client-load.ts'
 import { checkTable } from '../mysql-table.ts'
 import type { Address } from '../subject.ts'
 import { direct } from '../subjects/direct.ts'
@@ -16,9 +16,9 @@ const statements = (id: string, script: string, unit: string): Workload => ({
   id,
   name: `sysbench ${script}, ${threads} connections`,
   unit,
-  run: async (bench, target, { seconds, backend }) => {
-    await checkTable(target.address, backend)
-    return measureSysbench(bench, target, script, { threads, seconds })
+  run: async (bench, target, span) => {
+    await checkTable(target.address, span.backend)
+    return warmed(span, (seconds) => measureSysbench(bench, target, script, { threads, seconds }))
   },
 })
 
@@ -36,8 +36,11 @@ const connect: Workload = {
   id: 'connect',
   name: `mysql2: connect, log in, select, quit, ${lanes} at a time`,
   unit: 'conn/s',
-  run: async (bench, target, { seconds }) =>
-    throughputSample(await measureClient(bench, 'mysql.ts', target, { mode: 'connect', concurrency: lanes, seconds })),
+  run: async (bench, target, span) => {
+    const measure = (seconds: number): ReturnType<typeof measureClient> =>
+      measureClient(bench, 'mysql.ts', target, { mode: 'connect', concurrency: lanes, seconds })
+    return throughputSample(await warmed(span, measure))
+  },
 }
 
 /** On the load core, as the harness itself is. */
@@ -59,7 +62,7 @@ export const mysqlSuite: Suite = {
     connect,
     latency,
   ],
-  plan: { rounds: 3, seconds: 5, warmup: 0, firstWarmup: 0 },
+  plan: { rounds: 3, seconds: 5, warmup: 0, firstWarmup: 2 },
   quickPlan: { rounds: 1, seconds: 2, warmup: 0, firstWarmup: 0 },
   startBackend,
 }

@@ -1,5 +1,5 @@
 import type { Bench } from '../bench.ts'
-import { measureClient, waitSample } from '../client-load.ts'
+import { measureClient, waitSample, warmed } from '../client-load.ts'
 import { freePort, listening } from '../ports.ts'
 import { measureMailing } from '../smtp-source.ts'
 import type { Address } from '../subject.ts'
@@ -15,7 +15,8 @@ const mails = (id: string, name: string, bytes: number, kept: boolean): Workload
   id,
   name: `smtp-source: ${name}, ${sessions} at a time`,
   unit: 'msg/s',
-  run: (bench, target, { seconds }) => measureMailing(bench, target, { sessions, bytes, kept, seconds }),
+  run: (bench, target, span) =>
+    warmed(span, (seconds) => measureMailing(bench, target, { sessions, bytes, kept, seconds })),
 })
 
 const latency: Workload = {
@@ -47,7 +48,7 @@ export const smtpSuite: Suite = {
     mails('connect', '4 KiB, a session for each', 4 * 1024, false),
     latency,
   ],
-  plan: { rounds: 3, seconds: 4, warmup: 0, firstWarmup: 0 },
+  plan: { rounds: 3, seconds: 4, warmup: 0, firstWarmup: 1.5 },
   quickPlan: { rounds: 1, seconds: 1, warmup: 0, firstWarmup: 0 },
   startBackend,
 }
