@@ -144,7 +144,12 @@ describe('draining', () => {
     await client.ask({ ping: 1, $db: 'alpha' })
     const asked = client.ask({ find: 't', $db: 'alpha' })
     await until(() => backend.asked.includes('find'), 'the command at the backend')
+    // Silent for no longer than the other, it shows when a drain would cut them.
+    using idle = rawMongo(gateway.port)
+    await idle.ask({ hello: 1, $db: 'admin' })
+    await idle.ask({ ping: 1, $db: 'alpha' })
     const drained = gateway.gateway.drain()
+    await idle.closes()
     answer.resolve()
     expect(await asked).toMatchObject({ late: true })
     await client.closes()

@@ -98,6 +98,18 @@ describe('neither admin, config, local nor $external is a tenant', () => {
   })
 })
 
+describe('what is asked of every server is answered without one', () => {
+  test.each([{ ping: 1 }, { buildInfo: 1 }, { endSessions: [] }, { connectionStatus: 1 }, { whatsmyuri: 1 }])(
+    '%j',
+    async (command) => {
+      await using gateway = await open()
+      using client = rawMongo(gateway.port)
+      expect(await client.ask({ ...command, $db: 'admin' })).toMatchObject({ ok: 1 })
+      expect(gateway.dials).toEqual([])
+    },
+  )
+})
+
 describe('a connection that has its tenant', () => {
   test('gets code 13 for the database of another', async () => {
     await using gateway = await open()

@@ -117,16 +117,20 @@ describe('a backend that goes away in a transaction', () => {
   })
 
   test('while it commits, and the gateway ends at its deadline: the driver commits again, elsewhere', async () => {
+    // On a connection of its own, a commit has no other name of its tenant.
+    const named = { protocol: { ...options.protocol, keys: ['appName'] } } as const
     await using data = await store()
-    await using one = await openGateway(to(data.backend), options)
-    await using other = await openGateway(to(data.backend), options)
+    await using one = await openGateway(to(data.backend), named)
+    await using other = await openGateway(to(data.backend), named)
     let drained: Promise<void> | undefined
     data.after = ({ name }) => {
       if (name !== 'commitTransaction' || drained !== undefined) return 'answer'
       drained = (one.dials.length > 0 ? one : other).gateway.drain({ deadlineMs: 50 })
       return 'silence'
     }
-    await withClient(`mongodb://127.0.0.1:${one.port},127.0.0.1:${other.port}/alpha`, (client) => both(client))
+    await withClient(`mongodb://127.0.0.1:${one.port},127.0.0.1:${other.port}/alpha?appName=alpha`, (client) =>
+      both(client),
+    )
     expect(ids(data.documents)).toEqual([1, 2])
     await drained
   })
