@@ -59,7 +59,9 @@ export const clients: Readonly<Record<'cli' | 'mysql2' | 'mariadb', (login: Logi
     async cli(login, sql) {
       const { stdout, stderr } = await cli(login, sql)
       const [, code, message] = /^ERROR (\d+) \(\w+\): (.*)$/m.exec(stderr) ?? []
-      return code === undefined ? { row: stdout.trimEnd().split('\t') } : { code: Number(code), message: message! }
+      return code === undefined
+        ? { row: stdout.split('\n')[0]!.split('\t') }
+        : { code: Number(code), message: message! }
     },
 
     mysql2: (login, sql) =>
