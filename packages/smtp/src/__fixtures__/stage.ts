@@ -23,6 +23,8 @@ export interface StageOptions extends SmtpOptions {
   readonly listener?: Partial<ListenerOptions>
   readonly resolution?: Partial<Exclude<Resolution, string>>
   readonly backendTls?: BackendTlsProvider
+  /** Other names of `alpha`. */
+  readonly known?: readonly string[]
 }
 
 export const backendHello =
@@ -116,7 +118,7 @@ export class SmtpStage implements AsyncDisposable {
   beforeAnswer: ((key: string) => Promise<unknown> | undefined) | undefined = undefined
 
   constructor(options: StageOptions = {}) {
-    const { listener, resolution: _resolution, backendTls, ...rest } = options
+    const { listener, resolution: _resolution, known: _known, backendTls, ...rest } = options
     this.#options = options
     this.gateway = new Gateway({
       listeners: [{ address: '127.0.0.1:0', protocol: smtp({ hostname: 'gw', ...rest }), ...listener }],
@@ -144,7 +146,7 @@ export class SmtpStage implements AsyncDisposable {
   }
 
   #resolve(key: string): Resolution {
-    const index = Object.keys(this.#backends).indexOf(key)
+    const index = this.#options.known?.includes(key) === true ? 0 : Object.keys(this.#backends).indexOf(key)
     if (index < 0) throw new ResolveError('NOT_FOUND')
     return { endpoint: `10.0.0.${index + 1}:25`, ...this.#options.resolution }
   }
