@@ -92,10 +92,9 @@ export interface HelloAnswer {
   /** The client calls the command `hello`. */
   readonly modern: boolean
   readonly helloOk: boolean
-  readonly loadBalanced: boolean
+  /** For clients behind a balancer: the tenant, or `''` where it is not known yet. */
+  readonly service: string | undefined
   readonly connection: number
-  /** The tenant, where it is known already. */
-  readonly key: string | undefined
   /** An element for the answer's end: the mechanisms of a user. */
   readonly mechanisms: Buffer | undefined
 }
@@ -115,13 +114,13 @@ export function helloDocument(answer: HelloAnswer, settings: MongodbSettings): B
     .int32('maxWriteBatchSize', 100_000)
     .date('localTime', Date.now())
   // Load-balanced drivers always retry writes; without sessions they would do so without a number, and write twice.
-  if (settings.sessions || answer.loadBalanced) document.int32('logicalSessionTimeoutMinutes', 30)
+  if (settings.sessions || answer.service !== undefined) document.int32('logicalSessionTimeoutMinutes', 30)
   document
     .int32('connectionId', answer.connection)
     .int32('minWireVersion', settings.wireVersions.min)
     .int32('maxWireVersion', settings.wireVersions.max)
     .boolean('readOnly', false)
-  if (answer.loadBalanced) document.objectId('serviceId', serviceId(answer.key))
+  if (answer.service !== undefined) document.objectId('serviceId', serviceId(answer.service))
   return document.copy(answer.mechanisms).double('ok', 1).end()
 }
 
@@ -130,10 +129,8 @@ export function helloDocument(answer: HelloAnswer, settings: MongodbSettings): B
  * together. All connections of a tenant have the same, on every gateway; those whose tenant is not known yet share one, which a
  * client, being for one tenant, sees with one backend only.
  */
-function serviceId(key: string | undefined): Buffer {
-  return createHash('sha256')
-    .update(`mongodb service ${key ?? ''}`)
-    .digest()
+function serviceId(name: string): Buffer {
+  return createHash('sha256').update(`mongodb service ${name}`).digest()
 }
 
 /** The `hello` for the backend: the client's own, without what is between the client and the gateway. */

@@ -51,6 +51,7 @@ export class Opening implements Pin {
   /** The database that was looked at last, and may be used. */
   #allowed = ''
   #sessions = false
+  #service: string | undefined = undefined
   /** The command in question was read. */
   #taken = false
 
@@ -206,9 +207,14 @@ export class Opening implements Pin {
 
   #helloDocument(modern: boolean, helloOk: boolean, mechanisms: Buffer | undefined): Buffer {
     const { settings, connection } = this.#host
-    const loadBalanced = this.#hello?.loadBalanced === true
-    const key = this.#route?.key ?? this.#clues.route(undefined)?.key
-    return helloDocument({ modern, helloOk, loadBalanced, connection, key, mechanisms }, settings)
+    const service = this.#hello?.loadBalanced === true ? this.#serviceName() : undefined
+    return helloDocument({ modern, helloOk, service, connection, mechanisms }, settings)
+  }
+
+  /** What is known of the tenant when the client first asks, as it has to stay the same. */
+  #serviceName(): string {
+    this.#service ??= (this.#route ?? this.#clues.route(undefined))?.key ?? ''
+    return this.#service
   }
 
   /** What users may use as far as is known without asking. */
