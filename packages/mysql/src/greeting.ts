@@ -55,8 +55,8 @@ export function parseGreeting(payload: Buffer): Greeting {
   if (!has(flags, 'protocol41')) throw new GatewayError('PROXY_BACKEND_PROTOCOL')
   const length = reader.uint(1)
   reader.bytes(10)
-  // The second part is at least 12 bytes and a zero, whatever the length says.
-  const second = reader.bytes(Math.min(reader.left, Math.max(13, length - 8)))
+  // The second part is at least 12 bytes and mostly a zero, whatever the length says.
+  const second = reader.bytes(Math.max(12, Math.min(reader.left, Math.max(13, length - 8))))
   const plugin = (flags & capabilities.pluginAuth) === 0 ? '' : reader.terminated().toString('latin1')
   return { version, connectionId, flags, scramble: scrambleOf(first, second), plugin }
 }

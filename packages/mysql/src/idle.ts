@@ -41,6 +41,8 @@ function afterLenenc(bytes: Buffer, at: number): number {
   return at + (first === 0xfc ? 3 : first === 0xfd ? 4 : 9)
 }
 
+/** Nothing is open: no transaction, no further result, no cursor with rows left. */
 function isOutside(status: number): boolean {
-  return (status & (statusFlags.inTransaction | statusFlags.moreResults)) === 0
+  if ((status & (statusFlags.inTransaction | statusFlags.moreResults)) !== 0) return false
+  return (status & statusFlags.cursorExists) === 0 || (status & statusFlags.lastRowSent) !== 0
 }

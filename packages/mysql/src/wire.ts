@@ -24,7 +24,13 @@ export const commands = {
 } as const
 
 /** Status flags of OK and EOF packets. */
-export const statusFlags = { inTransaction: 0x0001, autocommit: 0x0002, moreResults: 0x0008 } as const
+export const statusFlags = {
+  inTransaction: 0x0001,
+  autocommit: 0x0002,
+  moreResults: 0x0008,
+  cursorExists: 0x0040,
+  lastRowSent: 0x0080,
+} as const
 
 /** One packet: its header and payload. Throws `code` when it is above the cap. */
 export function framerOf(code: ErrorCode): Framer {
