@@ -4,10 +4,10 @@ import { endsAtGateway, type Hello, helloLine, parseHello, relayedLines } from '
 import { domainKey, type Facts, keyAt, pathOf, recipientKey, type Stage, userKey } from './keys.ts'
 import { linesReply, localReply, replies } from './local-replies.ts'
 import { isHello } from './opening.ts'
-import { failureReply } from './refusals.ts'
+import { failureReply, foreign } from './refusals.ts'
 import { loginUser, parseAuth, plainUser } from './sasl.ts'
 import { type Turn, turnOf } from './turns.ts'
-import { argumentOf, lineFault, parseBdat, verbOf } from './wire.ts'
+import { argumentOf, isForeign, lineFault, parseBdat, verbOf } from './wire.ts'
 
 /** What is done as soon as its backend is there. */
 export type Task =
@@ -326,7 +326,8 @@ export class Commands {
 
   #takeAny(verb: string, line: Buffer): void {
     const own = localReply(verb)
-    if (own === undefined) this.#dialogue.refuse(replies.unknown)
+    if (own === undefined && isForeign(line)) this.#dialogue.dismiss(foreign())
+    else if (own === undefined) this.#dialogue.refuse(replies.unknown)
     else if (this.#dialogue.upstream === undefined) this.#dialogue.say(own)
     else this.#dialogue.send(line, turnOf('command'))
   }

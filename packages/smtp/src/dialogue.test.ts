@@ -77,6 +77,8 @@ describe('before a tenant is known', () => {
     ['NOOP\n', '554 5.5.2 bare LF is not allowed\r\n'],
     ['NO\rOP\r\n', '554 5.5.2 bare CR is not allowed\r\n'],
     ['NOOP \0\r\n', '554 5.5.2 NUL is not allowed\r\n'],
+    ['POST / HTTP/1.1\r\nQUIT\r\n', '554 5.5.1 this is a mail server\r\n'],
+    ['Content-Type: text/plain\r\n\r\nQUIT\r\n', '554 5.5.1 this is a mail server\r\n'],
     [`NOOP ${'x'.repeat(512)}`, '500 5.5.2 the line is too long\r\n'],
   ])('%j ends the connection', async (line, reply) => {
     await using stage = await SmtpStage.open()

@@ -1,7 +1,8 @@
 import { GatewayError, type Session } from '@proxy/kernel'
 import { greetingOf, localReply, replies } from './local-replies.ts'
 import type { SmtpSettings } from './options.ts'
-import { argumentOf, lineFault, lineLength, lineLimit, verbOf } from './wire.ts'
+import { foreign } from './refusals.ts'
+import { argumentOf, isForeign, lineFault, lineLength, lineLimit, verbOf } from './wire.ts'
 
 /** Turns of the event loop after which everything that was there at accept has been read: one may be under way. */
 const turnsToHear = 2
@@ -29,6 +30,7 @@ export async function openClient({ client }: Session, settings: SmtpSettings): P
       throw new GatewayError('PROXY_MALFORMED', { message: 'bad sequence of commands' })
     }
     const reply = replyTo(verb, settings)
+    if (reply === replies.unknown && isForeign(line)) throw foreign()
     if (reply.startsWith('5') && ++errors >= settings.maxErrors) {
       await client.write(replies.tooManyErrors)
       return undefined

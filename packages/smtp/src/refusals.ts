@@ -1,4 +1,4 @@
-import type { ErrorCode, GatewayError } from '@proxy/kernel'
+import { type ErrorCode, GatewayError } from '@proxy/kernel'
 
 /** `code` for a client that goes on, 421 for one that is left; the enhanced code (RFC 3463) says the same in both. */
 interface Refusal {
@@ -81,6 +81,11 @@ export function lastReply(error: GatewayError): string | undefined {
   const refusal = refusalOf(error)
   if (refusal === undefined) return undefined
   return replyOf(refusal.code === 451 ? 421 : refusal.code, refusal.status, textOf(error))
+}
+
+/** For whoever speaks another protocol. */
+export function foreign(): GatewayError {
+  return new GatewayError('PROXY_UNSUPPORTED', { message: 'this is a mail server' })
 }
 
 function replyOf(code: number, status: string, text: string): string {

@@ -64,3 +64,14 @@ export function parseBdat(argument: string): { readonly size: number; readonly l
   const match = /^(\d{1,15})( +LAST)?$/i.exec(argument)
   return match === null ? undefined : { size: Number(match[1]), last: match[2] !== undefined }
 }
+
+const foreignVerbs = /^(CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE) /i
+
+/**
+ * Whether a line that is no command is one of HTTP: a browser can be made to send it, with commands behind it. Nobody who says
+ * such a line is listened to any further.
+ */
+export function isForeign(line: Buffer): boolean {
+  const text = line.toString('latin1')
+  return foreignVerbs.test(text) || /^[\w-]+:/.test(text)
+}
