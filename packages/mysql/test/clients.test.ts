@@ -76,6 +76,13 @@ describeNeeding(['mariadbd', 'mariadb'], 'clients', () => {
       await connection.end()
     })
 
+    test('another user, named with the tenant as in the login', async () => {
+      const connection = await connectMysql2({ port: gateway.port, user: 'alpha.demo' })
+      await connection.changeUser({ user: 'alpha.third', password: 'more', database: 'other' })
+      expect((await connection.query(`select substring_index(user(), '@', 1) as u`))[0]).toEqual([{ u: 'third' }])
+      await connection.end()
+    })
+
     test('a user whose password is wrong', async () => {
       const connection = await connectMysql2(alpha())
       const changed = connection.changeUser({ user: 'third', password: 'wrong', database: 'other' })
