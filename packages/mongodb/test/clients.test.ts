@@ -150,9 +150,11 @@ describeNeeding(['ferretdb'], 'clients', () => {
   })
 
   describe('mongosh', () => {
+    // It takes a second of processor time to start.
+    const patient = { timeout: 60_000 }
     const show = 'print(EJSON.stringify(db.greeting.findOne({}, { _id: 0 })))'
 
-    test('gives each tenant its own data', async () => {
+    test('gives each tenant its own data', patient, async () => {
       const shells = [
         ['alpha', ''],
         ['beta', ''],
@@ -167,7 +169,7 @@ describeNeeding(['ferretdb'], 'clients', () => {
       }
     })
 
-    test('works, and prints why it is refused', async () => {
+    test('works, and prints why it is refused', patient, async () => {
       const script = `
         for (let n = 0; n < 50; n++) db.shell.insertOne({ n })
         let seen = 0

@@ -58,6 +58,14 @@ describe('a large first command', () => {
   })
 })
 
+test('messages up to the cap of 48,000,000 bytes pass', async () => {
+  using client = await pinned()
+  const bytes = Buffer.alloc(16 * megabyte - 100)
+  const sequences = { documents: [1, 2, 3].map((_id) => ({ _id, bytes })) }
+  expect(await client.ask(insert('alpha'), { sequences })).toEqual({ ok: 1 })
+  expect(backend.commands[0]?.sequences['documents']?.map(({ _id }) => _id as number)).toEqual([1, 2, 3])
+})
+
 describe('a command that says its database behind its documents', () => {
   test.each([1, 200])('goes on when it is for this tenant (%d documents)', async (count) => {
     using client = await pinned()
