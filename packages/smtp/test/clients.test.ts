@@ -136,6 +136,18 @@ describeNeeding(['postfix'], 'with a Postfix and an smtp-server behind it', () =
     expect([all.alpha.length, all.beta.length]).toEqual([2, 1])
   })
 
+  test('a new EHLO is a new tenant, and drops what was begun', async () => {
+    await using client = await RawClient.hello(gateway.port, 'alpha.test')
+    await client.envelope('dropped@client.test')
+    expect(await client.command('EHLO beta.test')).toMatch(/^250-/)
+    expect(await client.command('RCPT TO:<bob@alpha.test>')).toMatch(/^503/)
+    await client.envelope('ann@client.test')
+    await client.command('DATA')
+    expect(await client.command('Subject: x\r\n\r\nx\r\n.')).toMatch(/^250/)
+    expect(await client.command('QUIT')).toMatch(/^221/)
+    expect(await received()).toEqual({ alpha: [], beta: ['ann@client.test bob@alpha.test'] })
+  })
+
   test('EHLO is answered with what the backend and the gateway can', async () => {
     const ehlo = async (port: number, name: string): Promise<string> => {
       await using client = await RawClient.connect(port)

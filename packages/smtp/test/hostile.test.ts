@@ -8,6 +8,7 @@ import { runInNewContext } from 'node:vm'
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { exchange, RawClient, sendInParts } from './raw.ts'
+import { scripted, usual } from './scripted.ts'
 import { mail, openGateway, type TestGateway, to } from './setup.ts'
 
 setFlagsFromString('--expose-gc')
@@ -114,6 +115,25 @@ test('a client that does not read is not buffered for', async () => {
   const sent: Promise<void>[] = []
   for (let i = 0; i < 200; i++) sent.push(client.sent(noops))
   const before = process.memoryUsage().rss
+  await settle(200)
+  expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1_048_576)
+  client.reset()
+  await Promise.allSettled(sent)
+})
+
+test('a backend that does not read is not buffered for', async () => {
+  await using deaf = await scripted((line, socket) => {
+    if (line === 'DATA') socket.pause()
+    return usual(line)
+  })
+  await using target = await openGateway(to(deaf))
+  await using client = await RawClient.hello(target.port)
+  await client.envelope()
+  await client.command('DATA')
+  const before = process.memoryUsage().rss
+  const block = Buffer.from(`${'x'.repeat(78)}\r\n`.repeat(1_000))
+  const sent: Promise<void>[] = []
+  for (let i = 0; i < 1_000; i++) sent.push(client.sent(block))
   await settle(200)
   expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1_048_576)
   client.reset()

@@ -1,7 +1,8 @@
 import { type PostfixServer, describeNeeding, postfixServer, smtpSink } from '@proxy/test-servers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SmtpOptions } from '../src/index.ts'
-import { contentOf, cutsOf, isHarmless, sender, type Smuggling, smuggler, smugglings } from './corpus.ts'
+import { ResolveError } from '@proxy/kernel'
+import { contentOf, cutsOf, isHarmless, sender, type Smuggling, smuggled, smuggler, smugglings } from './corpus.ts'
 import { laxServer } from './lax-server.ts'
 import { RawClient, sendInParts } from './raw.ts'
 import { openGateway, to } from './setup.ts'
@@ -112,6 +113,24 @@ describe('each separator is one message for the gateway', () => {
     const delivered = sink.messages.map(({ from }) => from)
     expect(split(cases, delivered)).toEqual([])
     expect(lost(cases, delivered)).toEqual(names((smuggling) => !isHarmless(smuggling)))
+  })
+
+  test.each(routings)('content behind a DATA that is refused is no command, routed at %s', async (_, protocol) => {
+    await using sink = await smtpSink({ onRecipient: () => ({ code: 550, text: '5.1.1 nobody' }) })
+    const resolve = ({ key }: { key: string }): string => {
+      if (key === 'alpha.test') return sink.endpoint
+      throw new ResolveError('NOT_FOUND')
+    }
+    await using gateway = await openGateway(resolve, { protocol })
+    const content = `RSET\r\n${smuggled(0)}`
+    for (const recipient of ['nobody@alpha.test', 'nobody@nobody.test', '', 'not an address']) {
+      await using client = await RawClient.hello(gateway.port)
+      client.send(`MAIL FROM:<${sender(0)}>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n${content}QUIT\r\n`)
+      const said = await client.rest()
+      // No line of the content has an answer of its own.
+      expect(said.match(/^\d{3} /gm)!.length, said).toBeLessThanOrEqual(4)
+      expect(said).not.toMatch(/^354/m)
+    }
   })
 
   test('and a server that is fooled by every one', async () => {

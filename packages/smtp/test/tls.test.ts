@@ -96,6 +96,22 @@ describeNeeding(['openssl', 'postfix'], 'TLS', () => {
     expect(client.log).toContain('status=sent (250 2.0.0 taken as 1)')
   })
 
+  test('XCLIENT is said inside the TLS of the backend', async () => {
+    const resolution = { ...through(postfix, 'negotiated'), metadata: { xclient: true } }
+    await using gateway = await openGateway(() => resolution, {
+      listener: { proxyProtocol: { trusted: ['127.0.0.0/8'] } },
+    })
+    await using client = await RawClient.connect(gateway.port)
+    client.send('PROXY TCP4 203.0.113.9 198.51.100.1 4321 25\r\n')
+    await client.reply()
+    await client.command('EHLO alpha.test')
+    await client.envelope()
+    await client.command('DATA')
+    expect(await client.command('x: y\r\n\r\nx\r\n.')).toMatch(/^250/)
+    const [delivered] = await postfix.delivered()
+    expect(delivered!.data.toString()).toMatch(/\[203\.0\.113\.9\]\)\n\t\(using TLSv1\.3/)
+  })
+
   test('STARTTLS is offered until it is done, and EHLO is said anew', async () => {
     await using gateway = await openGateway(to(postfix), { listener: ended('negotiated') })
     await using client = await RawClient.connect(gateway.port)
