@@ -28,7 +28,7 @@ export function cli(login: Login, sql: string, ...more: string[]): Promise<Outpu
 }
 
 export function connectMysql2(login: Login, more: mysql2.ConnectionOptions = {}): Promise<mysql2.Connection> {
-  return mysql2.createConnection({ ...credentials(login), ...more })
+  return mysql2.createConnection({ ...credentials(login), enableCleartextPlugin: true, ...more })
 }
 
 export function connectMariadb(login: Login, more: mariadb.ConnectionConfig = {}): Promise<mariadb.Connection> {

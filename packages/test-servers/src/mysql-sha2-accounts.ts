@@ -4,7 +4,7 @@ export interface MysqlSha2User {
   readonly name: string
   readonly password: string
   /** Default `caching_sha2_password`. */
-  readonly plugin?: 'caching_sha2_password' | 'sha256_password' | undefined
+  readonly plugin?: 'caching_sha2_password' | 'sha256_password' | 'mysql_clear_password' | undefined
 }
 
 const sha256 = (...parts: Buffer[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest()

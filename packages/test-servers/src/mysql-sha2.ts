@@ -16,7 +16,7 @@ export interface MysqlSha2Options {
  * A server that does nothing but authenticate, by caching_sha2_password and sha256_password as MySQL 8 describes them: MySQL
  * itself is in no registry that tests may use, MariaDB has neither plugin, and the engine of {@link mysqlEngine} has no
  * RSA and no sha256_password. It answers any query with one row: `user`, `database`, `tls` and `login`, which says
- * how the password was shown: `fast`, `clear` (over TLS), `rsa` or `empty`.
+ * how the password was shown: `fast`, `clear`, `rsa` or `empty`. For gateways that have to keep passwords from leaving TLS it also has mysql_clear_password.
  */
 export async function mysqlSha2Server(options: MysqlSha2Options): Promise<MysqlSha2Server> {
   const accounts = new Sha2Accounts(options.users)
@@ -86,7 +86,7 @@ class Conversation {
     const { user, database, reply, plugin } = parseLogin(await this.#login())
     const wanted = this.#accounts.pluginOf(user)
     const first = plugin === wanted ? reply : await this.#switchTo(wanted)
-    const login = await (wanted === 'sha256_password' ? this.#sha256(user, first) : this.#cachingSha2(user, first))
+    const login = await this.#prove(wanted, user, first)
     if (login === undefined) throw denied(user, !isNothing(first))
     this.#packets.write(okPacket)
     await this.#answer({ user, database, tls: this.#packets.secured ? 'yes' : 'no', login })
@@ -118,6 +118,12 @@ class Conversation {
     this.#nonce = nonce()
     this.#packets.write(Buffer.concat([Buffer.from([254]), Buffer.from(`${plugin}\0`), this.#nonce, Buffer.from([0])]))
     return this.#next()
+  }
+
+  async #prove(plugin: string, user: string, first: Buffer): Promise<Proof | undefined> {
+    if (plugin === 'sha256_password') return this.#sha256(user, first)
+    if (plugin === 'caching_sha2_password') return this.#cachingSha2(user, first)
+    return this.#accounts.accepts(user, withoutNul(first) ?? '') ? 'clear' : undefined
   }
 
   async #cachingSha2(user: string, scramble: Buffer): Promise<Proof | undefined> {
