@@ -80,7 +80,7 @@ class FilteredEnd extends OuterLink {
     const pending = this.#trySift(bytes)
     if (!isPromise(pending)) return this.#release()
     this.inner.pause()
-    pending.catch(this.#fail).then(() => this.#release())
+    pending.catch(this.#fail).then(() => this.#release(), this.#fail)
   }
 
   override onDrain(): void {
