@@ -169,6 +169,19 @@ describeNeeding(['openssl', 'postfix'], 'TLS', () => {
     if (mode === 'negotiated') await expect(mail(gateway.port)).rejects.toMatchObject({ responseCode: 530 })
   })
 
+  test('TLS that is passed through ends at the backend, and its server name is the tenant', async () => {
+    const keys: string[] = []
+    const resolve = ({ key }: { key: string }): string => {
+      keys.push(key)
+      return implicit.endpoint
+    }
+    await using gateway = await openGateway(resolve, { listener: { tls: tls({ mode: 'passthrough' }) } })
+    // The certificate is that of the backend.
+    await mail(gateway.port, { secure: true, ...verified() })
+    expect(keys).toEqual(['localhost'])
+    expect(await implicit.delivered()).toHaveLength(1)
+  })
+
   test('client certificates are asked for, verified and told to the resolver', async () => {
     const subjects: (string | undefined)[] = []
     const options = ended('implicit', { ca: authority.cert, requireClientCert: true })
