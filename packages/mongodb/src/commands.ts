@@ -19,7 +19,9 @@ const endings: readonly string[] = ['commitTransaction', 'abortTransaction']
 const hidden: ReadonlySet<string> = new Set([
   'addShard',
   'connPoolStats',
+  'getCmdLineOpts',
   'getShardMap',
+  'hostInfo',
   'isdbgrid',
   'listShards',
   'removeShard',

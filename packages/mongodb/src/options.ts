@@ -35,7 +35,10 @@ export interface MongodbOptions {
   readonly userPart?: 'prefix' | 'suffix' | undefined
   /** What stands between user and tenant. Default `.`. */
   readonly userSeparator?: string | undefined
-  /** Key of connections that name no tenant and ask for what only a backend knows. Default: they get an error. */
+  /**
+   * Key of connections that name no tenant and ask for what only a backend knows. Where databases are tenants (`keys`), they
+   * reach no database but the one of that name. Default: they get an error.
+   */
   readonly defaultKey?: string | undefined
   /**
    * The tenant that a database belongs to, for tenants with several; undefined: no tenant's. Not asked for `admin`,

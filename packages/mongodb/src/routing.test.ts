@@ -77,6 +77,11 @@ test('the default route is asked for apart', () => {
   expect(cluesOf({}, {}).defaultRoute(undefined)).toBeUndefined()
 })
 
+test('connections that came by default reach other databases only where these are no tenants', () => {
+  expect(cluesOf({}, { defaultKey: 'alpha' }).defaultRoute('admin')?.byDatabase).toBe(true)
+  expect(cluesOf({}, { defaultKey: 'alpha', keys: ['sni'] }).defaultRoute('admin')?.byDatabase).toBe(false)
+})
+
 test('without a key there is advice', () => {
   expect(noKey(settingsOf({})).hint).toMatch(/^Authenticate .*, or use .*\.$/)
 })

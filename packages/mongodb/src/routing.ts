@@ -38,9 +38,10 @@ export class Clues {
 
   /** Where connections go that do not say so; undefined: nowhere. */
   defaultRoute(database: string | undefined): Route | undefined {
-    const { defaultKey } = this.#settings
+    const { defaultKey, keys } = this.#settings
     if (defaultKey === undefined) return undefined
-    return { key: defaultKey, byDatabase: false, attributes: this.#attributes(database) }
+    // Where databases are tenants, a connection that came here by default must not reach others under their names.
+    return { key: defaultKey, byDatabase: keys.includes('database'), attributes: this.#attributes(database) }
   }
 
   #find(database: string | undefined): { key: string; byDatabase: boolean } | undefined {
