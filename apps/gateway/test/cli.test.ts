@@ -21,9 +21,10 @@ describe('gateway', () => {
     const port = await findFreePort()
     await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', resolve))
     const others = { ...anyPorts, ADMIN_PORT: String(await findFreePort()) }
-    const { code, stderr } = await runGateway({ env: { ...others, HTTP_PORT: String(port) } })
-    const admin = await runGateway({ env: { ...others, ADMIN_PORT: String(port) } })
-    const smtp = await runGateway({ env: { ...others, SMTP_PORT: String(port) } })
+    const start = (env: Record<string, string>) => runGateway({ args: ['--workers', '1'], env: { ...others, ...env } })
+    const { code, stderr } = await start({ HTTP_PORT: String(port) })
+    const admin = await start({ ADMIN_PORT: String(port) })
+    const smtp = await start({ SMTP_PORT: String(port) })
     taken.close()
     expect(code).toBe(1)
     expect(stderr).toContain(`port ${port} is taken by another program`)
