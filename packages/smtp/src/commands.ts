@@ -197,6 +197,7 @@ export class Commands {
         return this.#onAuth(code, bytes)
       case 'quit':
         this.#dialogue.pass(bytes)
+        this.#dialogue.dropUpstream(false)
         return this.#dialogue.finish('')
       default:
         break

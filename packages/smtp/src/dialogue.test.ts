@@ -269,6 +269,7 @@ describe('a message', () => {
     client.peer.write('QUIT\r\n')
     await backend.hears('QUIT\r\n', '221 2.0.0 bye\r\n')
     await client.ends('221 2.0.0 bye\r\n')
+    expect(backend.unheard).toBe('')
     expect(await stage.end()).toMatchObject({ outcome: 'relayed', reason: 'done', key: 'alpha' })
   })
 

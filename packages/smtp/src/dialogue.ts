@@ -198,10 +198,11 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
     this.onData(link, unread)
   }
 
-  dropUpstream(): void {
+  /** Leaves the backend: in order where it awaits a command, unless it leaves itself. */
+  dropUpstream(inOrder: boolean = this.#turns.length === 0 && !this.#inContent): void {
     const upstream = this.upstream
     this.upstream = undefined
-    upstream?.leave(this.#turns.length === 0 && !this.#inContent)
+    upstream?.leave(inOrder)
   }
 
   // ---- the client's link ------------------------------------------------------------------------------------
@@ -258,7 +259,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   onReply(upstream: UpstreamEnd, code: number, bytes: Buffer): void {
     if (upstream !== this.upstream || this.#over) return
     const turn = this.#turns[0]
-    if (turn === undefined) return this.#onUnasked(code, bytes)
+    if (turn === undefined) return this.#onUnasked(upstream, code, bytes)
     if (code === 421) return this.#passLast(bytes)
     if (!this.#isAnswer(turn, code)) return this.#onNonsense()
     if (turn.kind === 'final' && !this.#isLastOf(turn)) return this.pass(bytes)
@@ -421,13 +422,15 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   }
 
   /** Nobody asked: 421 says goodbye, and in the middle of content an error may end the message. */
-  #onUnasked(code: number, bytes: Buffer): void {
-    if (code === 421 || (this.#inContent && code >= 400)) this.#passLast(bytes)
+  #onUnasked(upstream: UpstreamEnd, code: number, bytes: Buffer): void {
+    if (this.#canDoWithout(upstream)) this.dropUpstream(false)
+    else if (code === 421 || (this.#inContent && code >= 400)) this.#passLast(bytes)
     else this.#onNonsense()
   }
 
   #passLast(bytes: Buffer): void {
     this.pass(bytes)
+    this.dropUpstream(false)
     this.#settle('backend', undefined)
   }
 

@@ -67,7 +67,8 @@ describe('users', () => {
 
   test('the user of PLAIN is the one whose password it is', () => {
     expect(plainUser(base64('eve\0bob@alpha\0secret'))).toBe('bob@alpha')
-    for (const text of ['', 'bob', '\0\0secret']) expect(plainUser(base64(text))).toBeUndefined()
+    for (const text of ['', 'bob', '\0\0secret', '\0a\nb@alpha\0secret'])
+      expect(plainUser(base64(text))).toBeUndefined()
     for (const response of ['=', '*', 'a b', '!']) expect(plainUser(response)).toBeUndefined()
   })
 

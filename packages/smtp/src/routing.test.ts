@@ -72,7 +72,7 @@ describe('by recipient', () => {
     }
     const first = await sends(repeats)
     await sends((backend) => backend.hears(mail, ok), first)
-    first.peer.end()
+    first.peer.end('421 4.4.2 idle\r\n')
     await first.peer.closes()
     const second = await sends(repeats)
     expect(second).not.toBe(first)

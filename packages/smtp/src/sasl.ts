@@ -14,12 +14,17 @@ export function parseAuth(argument: string): AuthCommand | undefined {
 /** The user in a response of PLAIN (RFC 4616 section 2): authorization, user and password between NULs. */
 export function plainUser(response: string): string | undefined {
   const [, user] = decode(response)?.split('\0') ?? []
-  return user === '' ? undefined : user
+  return nameOf(user)
 }
 
 /** The user in the first response of LOGIN. */
 export function loginUser(response: string): string | undefined {
-  return decode(response) || undefined
+  return nameOf(decode(response))
+}
+
+/** A name that may be told to a resolver and written to a log. */
+function nameOf(user: string | undefined): string | undefined {
+  return user !== undefined && /^[^\p{Cc}]{1,255}$/u.test(user) ? user : undefined
 }
 
 function decode(response: string): string | undefined {

@@ -49,6 +49,22 @@ describe('STARTTLS', () => {
     await inside.hears('250 gw\r\n')
   })
 
+  test('hears nothing of a backend that leaves meanwhile', async () => {
+    await using stage = await SmtpStage.open(negotiated)
+    const client = await stage.greeted()
+    client.peer.write('EHLO alpha\r\n')
+    const first = await stage.backend()
+    await first.opens('EHLO alpha\r\n', backendHello)
+    await client.says('', plainHello)
+    await client.says('STARTTLS\r\n', ready)
+    first.peer.end('421 4.3.2 going down\r\n')
+    await first.peer.closes()
+    const inside = new ClientPeer(await secureAsClient(client.peer, 'alpha.example'))
+    inside.peer.write('EHLO alpha\r\n')
+    await (await stage.backend()).opens('EHLO alpha\r\n', backendHello)
+    await inside.hears(tlsHello)
+  })
+
   test('waits for the replies before it', async () => {
     await using stage = await SmtpStage.open(negotiated)
     const client = await stage.greeted()
