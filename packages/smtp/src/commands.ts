@@ -1,11 +1,12 @@
 import { GatewayError } from '@proxy/kernel'
 import type { Dialogue } from './dialogue.ts'
-import { endsAtGateway, type Hello, helloLine, parseHello, relayedLines } from './hello.ts'
+import { Envelope } from './envelope.ts'
+import { type Hello, helloLine, parseHello, relayedLines } from './hello.ts'
 import { domainKey, type Facts, keyAt, pathOf, recipientKey, type Stage, userKey } from './keys.ts'
 import { linesReply, localReply, replies } from './local-replies.ts'
+import { Login, type Mechanism } from './login.ts'
 import { isHello } from './opening.ts'
 import { failureReply, foreign } from './refusals.ts'
-import { loginUser, parseAuth, plainUser } from './sasl.ts'
 import { type Turn, turnOf } from './turns.ts'
 import { argumentOf, isForeign, lineFault, parseBdat, verbOf } from './wire.ts'
 
@@ -15,44 +16,32 @@ export type Task =
   | { readonly stage: 'mail' | 'rcpt'; readonly line: Buffer }
   | { readonly stage: 'auth'; readonly mechanism: Mechanism; readonly response: string }
 
-/** Mechanisms whose first response tells the user. */
-type Mechanism = 'PLAIN' | 'LOGIN'
-
 /** Makes of each command of the client what the backend is told, or a reply of the gateway's. */
 export class Commands {
   hello: Hello | undefined = undefined
   /** Why the client's introduction led nowhere. */
   declined: GatewayError | undefined = undefined
   readonly #dialogue: Dialogue
-  /** MAIL, answered here, until a recipient tells where it goes. */
-  #mail: Buffer | undefined = undefined
-  /** The backend has taken MAIL. */
-  #open = false
-  /** Recipients that it has taken. */
-  #accepted = 0
-  #chunkFailed = false
+  readonly #login: Login
+  readonly #envelope: Envelope = new Envelope()
+  /** The content of DATA is under way. */
   #inData = false
   /** The content that comes next goes nowhere. */
   #discarding = false
-  #user: string | undefined = undefined
-  #authenticated = false
-  /** An exchange of AUTH that is held here. */
-  #mechanism: Mechanism | undefined = undefined
   #task: Task | undefined = undefined
-  #recipient: string | undefined = undefined
 
   constructor(dialogue: Dialogue) {
     this.#dialogue = dialogue
+    this.#login = new Login(dialogue, this)
   }
 
   /** A message is under way: leaving now would cost it. */
   get inTransaction(): boolean {
-    return this.#open || this.#mail !== undefined || this.#mechanism !== undefined
+    return this.#envelope.underWay || this.#login.underWay
   }
 
-  /** RFC 2033 section 4.2: one for each recipient that was taken, one for a message that has none. */
   get repliesToMessage(): number {
-    return this.#dialogue.server.settings.lmtp && !this.#chunkFailed ? Math.max(1, this.#accepted) : 1
+    return this.#envelope.repliesToEnd(this.#settings.lmtp)
   }
 
   /** For the resolver. */
@@ -60,8 +49,10 @@ export class Commands {
     const attributes: Record<string, string> = { helo: this.hello!.name }
     const serverName = this.#dialogue.session.client.tls?.serverName
     if (serverName !== undefined) attributes['serverName'] = serverName
-    if (this.#user !== undefined) attributes['user'] = this.#user
-    if (this.#recipient !== undefined) attributes['recipient'] = this.#recipient
+    const { user } = this.#login
+    const { recipient } = this.#envelope
+    if (user !== undefined) attributes['user'] = user
+    if (recipient !== undefined) attributes['recipient'] = recipient
     return attributes
   }
 
@@ -69,9 +60,8 @@ export class Commands {
   forget(): void {
     this.hello = undefined
     this.declined = undefined
-    this.#user = undefined
-    this.#authenticated = false
-    this.#endTransaction()
+    this.#login.forget()
+    this.#envelope.end()
   }
 
   take(line: Buffer): void {
@@ -100,12 +90,7 @@ export class Commands {
   takeAuthLine(line: Buffer): void {
     const fault = lineFault(line)
     if (fault !== undefined) return this.#dialogue.dismiss(new GatewayError('PROXY_MALFORMED', { message: fault }))
-    const mechanism = this.#mechanism
-    if (mechanism === undefined) return this.#ask(line, turnOf('auth'))
-    this.#mechanism = undefined
-    const response = line.toString('latin1').trim()
-    if (response === '*') this.#dialogue.refuse(replies.loginCancelled)
-    else this.#logIn(mechanism, response)
+    this.#login.takeLine(line)
   }
 
   takeContent(bytes: Buffer, complete: boolean): void {
@@ -122,7 +107,7 @@ export class Commands {
   /** The backend for the task is there; `fresh`: it has not been introduced to the client. */
   begin(task: Task, fresh: boolean): void {
     this.#dialogue.gate = 'reply'
-    if (fresh) this.#authenticated = false
+    if (fresh) this.#login.authenticated = false
     if (task.stage === 'helo') return this.#dialogue.send(helloLine(this.hello!), turnOf('hello'))
     this.#task = task
     if (fresh) this.#dialogue.send(helloLine(this.hello!), turnOf('silentHello'))
@@ -140,11 +125,13 @@ export class Commands {
     else this.#dialogue.say(reply)
   }
 
-  #keyAt(stage: Stage): ReturnType<typeof keyAt> {
+  /** What the sources say so far. */
+  keyAt(stage: Stage): ReturnType<typeof keyAt> {
+    const { user } = this.#login
     const facts: Facts = {
       helo: this.hello === undefined ? undefined : domainKey(this.hello.name),
-      user: this.#user === undefined ? undefined : userKey(this.#user),
-      recipient: this.#recipient,
+      user: user === undefined ? undefined : userKey(user),
+      recipient: this.#envelope.recipient,
       sni: this.#dialogue.session.client.tls?.serverName,
       maySecure: this.#dialogue.session.client.canSecure,
     }
@@ -155,7 +142,7 @@ export class Commands {
   #perform(): void {
     const task = this.#task
     if (task === undefined || task.stage === 'helo') return
-    if (task.stage === 'rcpt') return this.#dialogue.send(this.#mail!, turnOf('silentMail'))
+    if (task.stage === 'rcpt') return this.#dialogue.send(this.#envelope.mail!, turnOf('silentMail'))
     if (task.stage === 'auth' && task.mechanism === 'LOGIN') {
       return this.#dialogue.send('AUTH LOGIN\r\n', turnOf('silentAuth'))
     }
@@ -177,24 +164,24 @@ export class Commands {
       case 'silentAuth':
         return this.#onSilent(turn.kind, code, bytes)
       case 'mail':
-        if (taken) this.#beginTransaction()
+        if (taken) this.#envelope.begin()
         break
       case 'rcpt':
-        if (taken) this.#accepted++
+        if (taken) this.#envelope.accepted++
         break
       case 'data':
         return this.#onData(code, bytes)
       case 'chunk':
-        if (!taken) this.#chunkFailed = true
+        if (!taken) this.#envelope.chunkFailed = true
         break
       case 'final':
-        this.#endTransaction()
+        this.#envelope.end()
         break
       case 'reset':
-        if (taken) this.#endTransaction()
+        if (taken) this.#envelope.end()
         break
       case 'auth':
-        return this.#onAuth(code, bytes)
+        return this.#login.onReply(code, bytes)
       case 'quit':
         this.#dialogue.pass(bytes)
         this.#dialogue.dropUpstream(false)
@@ -212,7 +199,7 @@ export class Commands {
       this.hello = undefined
       return this.#dialogue.pass(bytes)
     }
-    this.#endTransaction()
+    this.#envelope.end()
     this.#sayHello(this.#relayedLines(bytes))
   }
 
@@ -227,8 +214,7 @@ export class Commands {
       this.#relayedLines(bytes)
       return this.#perform()
     }
-    this.#beginTransaction()
-    this.#mail = undefined
+    this.#envelope.begin()
     this.#task = undefined
     this.#dialogue.gate = 'open'
     if (task?.stage === 'rcpt') this.#dialogue.send(task.line, turnOf('rcpt'))
@@ -255,20 +241,11 @@ export class Commands {
     }
   }
 
-  #onAuth(code: number, bytes: Buffer): void {
-    this.#dialogue.gate = 'open'
-    this.#dialogue.pass(bytes)
-    if (code === 334) return this.#dialogue.input.expectAuth()
-    this.#authenticated = code === 235
-    // The next attempt may be another tenant's.
-    if (!this.#authenticated && this.#dialogue.upstream?.stage === 'auth') this.#dialogue.dropUpstream()
-  }
-
   #relayedLines(reply: Buffer): string[] {
     const { upstream, session } = this.#dialogue
     const lines = upstream?.introduced(reply) ?? []
     const encrypted = session.client.tls !== undefined
-    return relayedLines(lines, { auth: this.#mayLogIn, allTls: encrypted && upstream?.tls === true })
+    return relayedLines(lines, { auth: this.#login.allowed, allTls: encrypted && upstream?.tls === true })
   }
 
   // ---- commands ---------------------------------------------------------------------------------------------
@@ -280,9 +257,9 @@ export class Commands {
     if (hello === undefined) return dialogue.refuse(replies.syntax)
     this.hello = hello
     this.declined = undefined
-    this.#endTransaction()
+    this.#envelope.end()
     if (this.#lacksTls) return this.#sayHello([])
-    const found = this.#keyAt('helo')
+    const found = this.keyAt('helo')
     if (found === 'later') return this.#sayHello(this.#ownLines())
     if (found === undefined) return this.unrouted({ stage: 'helo' }, new GatewayError('PROXY_NO_KEY'))
     dialogue.route(found.key, { stage: 'helo' })
@@ -297,8 +274,8 @@ export class Commands {
 
   /** What is offered while the backend is not known. */
   #ownLines(): string[] {
-    const { extensions, keys } = this.#settings
-    const auth = keys.includes('user') && this.#mayLogIn && !this.#authenticated
+    const { extensions } = this.#settings
+    const auth = this.#login.decides && this.#login.allowed
     return auth ? [...extensions, 'AUTH PLAIN LOGIN'] : [...extensions]
   }
 
@@ -313,8 +290,8 @@ export class Commands {
   }
 
   #reset(line: Buffer): void {
-    this.#mail = undefined
-    this.#recipient = undefined
+    this.#envelope.mail = undefined
+    this.#envelope.recipient = undefined
     if (this.#dialogue.upstream === undefined) this.#dialogue.say(replies.ok)
     else this.#dialogue.send(line, turnOf('reset'))
   }
@@ -345,7 +322,7 @@ export class Commands {
       case 'DATA':
         return this.#takeData(line)
       default:
-        return this.#takeAuth(line)
+        return this.#login.take(line)
     }
   }
 
@@ -361,18 +338,18 @@ export class Commands {
     if (stage !== undefined && stage !== 'rcpt') return dialogue.send(line, turnOf('mail'))
     if (!dialogue.settledTurns) return dialogue.postpone(line)
     if (this.inTransaction) return dialogue.refuse(replies.nested)
-    const found = this.#keyAt('mail')
+    const found = this.keyAt('mail')
     if (found === undefined) return dialogue.refuse(this.#noKey())
     if (found !== 'later') return dialogue.route(found.key, { stage: 'mail', line: Buffer.from(line) })
     if (pathOf(argumentOf(line), 'FROM:') === undefined) return dialogue.refuse(replies.syntax)
-    this.#mail = Buffer.from(line)
+    this.#envelope.mail = Buffer.from(line)
     dialogue.say(replies.mailHeld)
   }
 
   #takeRecipient(line: Buffer): void {
     const dialogue = this.#dialogue
     const { upstream } = dialogue
-    if (this.#mail === undefined && upstream?.stage !== 'rcpt') {
+    if (this.#envelope.mail === undefined && upstream?.stage !== 'rcpt') {
       if (upstream === undefined) dialogue.refuse(replies.mailFirst)
       else dialogue.send(line, turnOf('rcpt'))
       return
@@ -380,10 +357,10 @@ export class Commands {
     if (!this.inTransaction) return dialogue.refuse(replies.mailFirst)
     const argument = argumentOf(line)
     if (pathOf(argument, 'TO:') === undefined) return dialogue.refuse(replies.syntax)
-    this.#recipient = recipientKey(argument)
-    const found = this.#keyAt('rcpt')
+    this.#envelope.recipient = recipientKey(argument)
+    const found = this.keyAt('rcpt')
     if (found === undefined || found === 'later') return dialogue.refuse(failureReply(new GatewayError('PROXY_NO_KEY')))
-    if (this.#mail !== undefined) return dialogue.route(found.key, { stage: 'rcpt', line: Buffer.from(line) })
+    if (this.#envelope.mail !== undefined) return dialogue.route(found.key, { stage: 'rcpt', line: Buffer.from(line) })
     if (found.key === upstream?.key) dialogue.send(line, turnOf('rcpt'))
     else dialogue.say(replies.oneTenant)
   }
@@ -391,7 +368,7 @@ export class Commands {
   #takeData(line: Buffer): void {
     const fault = this.#whyNoContent()
     if (fault !== undefined) this.#dialogue.refuse(fault)
-    else this.#ask(line, turnOf('data'))
+    else this.#dialogue.ask(line, turnOf('data'))
   }
 
   /** Content that is not wanted is still content, and never read as commands. */
@@ -409,47 +386,9 @@ export class Commands {
 
   #whyNoContent(): string | undefined {
     const { upstream } = this.#dialogue
-    if (this.#mail !== undefined) return replies.recipientFirst
-    if (upstream === undefined || (upstream.stage === 'rcpt' && !this.#open)) return replies.mailFirst
+    if (this.#envelope.mail !== undefined) return replies.recipientFirst
+    if (upstream === undefined || (upstream.stage === 'rcpt' && !this.#envelope.open)) return replies.mailFirst
     return undefined
-  }
-
-  // ---- AUTH -------------------------------------------------------------------------------------------------
-
-  #takeAuth(line: Buffer): void {
-    const dialogue = this.#dialogue
-    if (!this.#mayLogIn) return dialogue.refuse(replies.loginEncrypted)
-    if (!dialogue.settledTurns) return dialogue.postpone(line)
-    if (this.#authenticated) return dialogue.refuse(replies.loginTwice)
-    const auth = parseAuth(argumentOf(line))
-    if (auth === undefined) return dialogue.refuse(replies.syntax)
-    if (endsAtGateway(auth.mechanism)) return dialogue.refuse(replies.mechanism)
-    if (dialogue.upstream !== undefined && dialogue.upstream.stage !== 'rcpt') return this.#ask(line, turnOf('auth'))
-    if (!this.#settings.keys.includes('user')) return dialogue.refuse(replies.loginNotHere)
-    const { mechanism, initial } = auth
-    if (mechanism !== 'PLAIN' && mechanism !== 'LOGIN') return dialogue.refuse(replies.mechanism)
-    if (initial !== undefined) return this.#logIn(mechanism, initial)
-    this.#mechanism = mechanism
-    dialogue.input.expectAuth()
-    dialogue.say(mechanism === 'PLAIN' ? '334 \r\n' : '334 VXNlcm5hbWU6\r\n')
-  }
-
-  /** The response is the backend's to judge; only the user in it is looked at. */
-  #logIn(mechanism: Mechanism, response: string): void {
-    this.#user = mechanism === 'PLAIN' ? plainUser(response) : loginUser(response)
-    if (this.#user === undefined) return this.#dialogue.refuse(replies.syntax)
-    const found = this.#keyAt('auth')
-    if (found === 'later') return this.#dialogue.refuse(replies.loginNotHere)
-    if (found === undefined) return this.#dialogue.refuse(failureReply(new GatewayError('PROXY_NO_KEY')))
-    this.#dialogue.route(found.key, { stage: 'auth', mechanism, response })
-  }
-
-  /** Passes on what is answered before anything else may be said. */
-  #ask(line: Buffer, turn: Turn): void {
-    const { upstream } = this.#dialogue
-    if (turn.kind === 'auth' && upstream !== undefined) upstream.sawAuth = true
-    this.#dialogue.gate = 'reply'
-    this.#dialogue.send(line, turn)
   }
 
   // ---- state ------------------------------------------------------------------------------------------------
@@ -462,26 +401,8 @@ export class Commands {
     return this.#dialogue.session.tlsRequired && this.#dialogue.session.client.tls === undefined
   }
 
-  get #mayLogIn(): boolean {
-    return this.#dialogue.session.client.tls !== undefined || this.#settings.plainAuth
-  }
-
   #noKey(): string {
     if (this.#settings.keys.includes('sni') && this.#dialogue.session.client.canSecure) return replies.tlsFirst
-    const loginFirst = this.#settings.keys.includes('user') && !this.#authenticated
-    return loginFirst ? replies.loginFirst : failureReply(new GatewayError('PROXY_NO_KEY'))
-  }
-
-  #beginTransaction(): void {
-    this.#endTransaction()
-    this.#open = true
-  }
-
-  #endTransaction(): void {
-    this.#mail = undefined
-    this.#recipient = undefined
-    this.#open = false
-    this.#accepted = 0
-    this.#chunkFailed = false
+    return this.#login.decides ? replies.loginFirst : failureReply(new GatewayError('PROXY_NO_KEY'))
   }
 }

@@ -1,10 +1,7 @@
 import {
-  type Backend,
   type Clock,
   type CloseReason,
-  type Disposer,
   GatewayError,
-  type Idler,
   type Link,
   type LinkHandler,
   type Relay,
@@ -12,7 +9,6 @@ import {
   type RelayRequest,
   type RelayResult,
   type Session,
-  sweepWhile,
   type Upstream,
 } from '@proxy/kernel'
 import { ClientInput, type InputSink } from './client-input.ts'
@@ -20,8 +16,9 @@ import { Commands, type Task } from './commands.ts'
 import { replies } from './local-replies.ts'
 import type { SmtpSettings } from './options.ts'
 import { Outbox } from './outbox.ts'
+import { IdleWatch, type Watched } from './idle-watch.ts'
 import { isPermanent, lastReply } from './refusals.ts'
-import { startBackend } from './startup.ts'
+import { search } from './search.ts'
 import { type Ending, isIntermediate, type Turn } from './turns.ts'
 import { UpstreamEnd, type UpstreamOwner } from './upstream-end.ts'
 
@@ -29,7 +26,6 @@ import { UpstreamEnd, type UpstreamOwner } from './upstream-end.ts'
 const maxTurns = 1_000
 /** Bytes that may wait; then the client is paused. */
 const maxHeld = 65_536
-const tlsTimeoutMs = 30_000
 
 /** What dialogues share. */
 export interface Server {
@@ -54,7 +50,7 @@ type Gate =
  * A session from the client's EHLO to its end: takes commands one by one, passes them to the backend and its replies back, and
  * sends content only where the backend awaits it. It is its own relay, as backends may change on the way.
  */
-export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, RelayFlight, Idler {
+export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, RelayFlight, Watched {
   readonly name = 'smtp'
   readonly session: Session
   readonly server: Server
@@ -79,25 +75,21 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   #channel: Upstream | undefined = undefined
   #tlsAsked = false
   #errors = 0
-  #moved = 0
-  #movedAt = 0
-  #idleTimeoutMs: number
-  #unsweep: Disposer | undefined = undefined
+  #watch: IdleWatch | undefined = undefined
 
   constructor(server: Server, session: Session, client: Link) {
     this.server = server
     this.session = session
     this.#client = client
     this.#out = new Outbox(client)
-    this.#idleTimeoutMs = server.settings.idleTimeoutMs
     this.input = new ClientInput(this)
     this.commands = new Commands(this)
   }
 
   /** `opening`: the client's introduction and what came behind it. */
   run(opening: Buffer): Promise<void> {
-    this.#movedAt = this.server.clock.now()
-    this.#unsweep = sweepWhile(this.server.clock, this)
+    const { clock, settings } = this.server
+    this.#watch = new IdleWatch(clock, settings.idleTimeoutMs, this)
     this.session.signal.addEventListener('abort', this)
     this.#client.attach(this)
     this.onData(this.#client, opening)
@@ -152,6 +144,12 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
     this.upstream?.out.write(line)
   }
 
+  /** Passes on what is answered before anything else may be said. */
+  ask(line: Buffer, turn: Turn): void {
+    this.gate = 'reply'
+    this.send(line, turn)
+  }
+
   /** The command is taken up again when no reply is outstanding. */
   postpone(line: Buffer): void {
     this.gate = 'sync'
@@ -182,7 +180,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
     const { client } = this.session
     if (this.upstream?.sawAuth === true) this.dropUpstream()
     this.commands.forget()
-    this.#movedAt = this.server.clock.now()
+    this.#watch?.touch(this.server.clock.now())
     try {
       await client.secure(replies.goAhead)
     } catch (cause) {
@@ -299,7 +297,8 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
 
   start({ client, backend, backendUnread, options }: RelayRequest): RelayFlight {
     this.#relaying = true
-    if ((options.idleTimeoutMs ?? 0) > 0) this.#idleTimeoutMs = options.idleTimeoutMs!
+    const { idleTimeoutMs = 0 } = options
+    if (idleTimeoutMs > 0) this.#watch!.idleTimeoutMs = idleTimeoutMs
     client.resume()
     this.#adopt(backend, backendUnread)
     return this
@@ -322,54 +321,31 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
     this.#break(error.code === 'PROXY_DRAINING' ? 'drain' : 'killed', error)
   }
 
-  sweep(now: number): boolean {
-    if (this.#over) return false
-    const moved = this.#client.bytesRead + this.#client.bytesWritten + (this.upstream?.link.bytesRead ?? 0)
-    const silentMs = now - this.#movedAt
-    if (this.gate === 'tls') {
-      if (silentMs >= tlsTimeoutMs) this.#break('idle_timeout', new GatewayError('PROXY_PEEK_TIMEOUT'))
-    } else if (moved !== this.#moved || this.gate === 'route') {
-      this.#moved = moved
-      this.#movedAt = now
-    } else if (this.#turns.length > 0) {
-      // The end of a message may take a backend twice as long as the next command takes a client.
-      if (silentMs >= 2 * this.#idleTimeoutMs) this.#break('idle_timeout', new GatewayError('PROXY_BACKEND_TIMEOUT'))
-    } else if (silentMs >= this.#idleTimeoutMs) {
-      this.#break('idle_timeout', new GatewayError('PROXY_PEEK_TIMEOUT', { message: 'nothing was said for too long' }))
-    }
-    return !this.#over
+  get moved(): number {
+    return this.#client.bytesRead + this.#client.bytesWritten + (this.upstream?.link.bytesRead ?? 0)
+  }
+
+  get waitsFor(): Watched['waitsFor'] {
+    if (this.gate === 'route') return 'busy'
+    if (this.gate === 'tls') return 'handshake'
+    return this.#turns.length > 0 ? 'backend' : 'client'
+  }
+
+  expire(reason: CloseReason, error: GatewayError): void {
+    this.#break(reason, error)
   }
 
   // ---- routing ----------------------------------------------------------------------------------------------
 
   async #route(key: string, task: Task): Promise<void> {
     try {
-      if (this.draining) throw new GatewayError('PROXY_DRAINING')
-      const answer = this.session.resolve(key, this.commands.attributes)
-      const backend = answer instanceof Promise ? await answer : answer
-      if (this.#over) return
-      if (this.upstream?.key === key && this.upstream.backendId === backend.id) return this.commands.begin(task, false)
-      this.dropUpstream()
-      const upstream = await startBackend(this.#startOf(key, backend))
-      if (this.#over) return upstream.destroy()
+      const upstream = await search(this, key, this.commands.hello!, this.commands.attributes)
+      if (this.#over) return upstream?.destroy()
+      if (upstream === undefined) return this.commands.begin(task, false)
       this.#task = task
       this.#take(upstream)
     } catch (cause) {
       if (!this.#over) this.#unrouted(task, GatewayError.from(cause))
-    }
-  }
-
-  #startOf(key: string, backend: Backend): Parameters<typeof startBackend>[0] {
-    const { settings, clock } = this.server
-    const wanted = backend.metadata['xclient']
-    return {
-      session: this.session,
-      backend,
-      key,
-      clock,
-      hello: this.commands.hello!,
-      xclient: typeof wanted === 'boolean' ? wanted : settings.xclient,
-      readinessTimeoutMs: settings.readinessTimeoutMs,
     }
   }
 
@@ -522,7 +498,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   #settle(reason: CloseReason, error: GatewayError | undefined): void {
     if (this.#over) return
     this.#over = true
-    this.#unsweep?.()
+    this.#watch?.stop()
     this.session.signal.removeEventListener('abort', this)
     this.dropUpstream()
     this.#turns.length = 0
