@@ -80,6 +80,31 @@ describe('what a client learns of the backend', () => {
   })
 })
 
+test.each(['replSetGetStatus', 'listShards', 'hostInfo'])(
+  '%s is refused, and the backend is not asked',
+  async (name) => {
+    using client = rawMongo(gateway.port)
+    const command = { [name]: 1, $db: 'admin' }
+    expect(await client.ask(command)).toMatchObject({ ok: 0, code: 115 })
+    await client.ask({ ping: 1, $db: 'alpha' })
+    const from = member.commands.length
+    expect(await client.ask(command)).toMatchObject({ ok: 0, code: 115 })
+    expect(member.commands.length).toBe(from)
+  },
+)
+
+test('of the members of a replica set the one that takes writes is used', async () => {
+  const says = { name: 'secondary', isWritablePrimary: false, ismaster: false, secondary: true }
+  await using secondary = await mongoScript(({ name }) => (isHello(name) ? { ...replicaSetHello, ...says } : says))
+  await using primary = await mongoScript(() => ({ name: 'primary', ok: 1 }))
+  await using other = await openGateway(() => ({ endpoint: [secondary.endpoint, primary.endpoint] }))
+  using client = rawMongo(other.port)
+  expect(await client.ask({ ping: 1, $db: 'alpha' })).toMatchObject({ name: 'primary' })
+  expect(secondary.asked).toEqual([])
+})
+
+const isHello = (name: string): boolean => /^(hello|ismaster)$/i.test(name)
+
 test.each(['zlib', 'snappy,zstd,zlib'])(
   'compression is not used when a client asks for it (%s)',
   async (compressors) => {
