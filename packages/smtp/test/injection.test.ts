@@ -69,7 +69,7 @@ describeNeeding(['openssl', 'postfix'], 'STARTTLS', () => {
     test('cut anywhere', async () => {
       await using gateway = await open(server())
       const bytes = Buffer.from(`NOOP\r\nSTARTTLS\r\nEHLO alpha.test\r\n${smuggled(0)}`)
-      for (let cut = 1; cut < 60; cut++) {
+      for (let cut = 1; cut < 60; cut += 4) {
         await using client = await RawClient.hello(gateway.port)
         await sendInParts(client, [bytes.subarray(0, cut), bytes.subarray(cut)])
         // Behind the 220 it is no TLS, and ends the connection; before it, it is an injection.

@@ -62,6 +62,24 @@ describeNeeding(['postfix', 'smtp-source', 'swaks'], 'programs', () => {
     expect(sink.messages).toHaveLength(22)
   })
 
+  test('Postfix sends to two tenants at once when each recipient goes by itself', async () => {
+    await using alpha = await smtpSink({ lmtp: true })
+    await using beta = await smtpSink({ lmtp: true })
+    const resolve = ({ key }: { key: string }): string => (key === 'alpha.test' ? alpha.endpoint : beta.endpoint)
+    await using gateway = await openGateway(resolve, { protocol: { ...protocol, keys: ['recipient'] } })
+    const lmtp = { default_transport: `lmtp:inet:${gateway.endpoint}`, lmtp_destination_recipient_limit: '1' }
+    const settings = { ...lmtp, relayhost: '', virtual_mailbox_domains: '' }
+    await using client = await postfixServer({ name: 'client.test', settings })
+    await mail(client.port, {}, { to: ['a@alpha.test', 'b@beta.test', 'c@alpha.test'] })
+    await client.delivered()
+    expect(client.log).not.toContain('status=deferred')
+    expect(alpha.messages.flatMap((message) => message.to).sort((a, b) => a.localeCompare(b))).toEqual([
+      'a@alpha.test',
+      'c@alpha.test',
+    ])
+    expect(beta.messages.map((message) => message.to)).toEqual([['b@beta.test']])
+  })
+
   test('a recipient that is put off stays with Postfix, and the others are delivered once', async () => {
     let left = 2
     await using sink = await smtpSink({
