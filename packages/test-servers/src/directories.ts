@@ -2,7 +2,7 @@ import { chownSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Account } from './account.ts'
-import { whenEnding } from './ending.ts'
+import { hasEnded, whenEnding } from './ending.ts'
 
 const live = new Map<string, () => void>()
 let swept = false
@@ -32,15 +32,6 @@ function sweep(root: string): void {
   for (const name of readdirSync(root)) {
     const pid = /^proxy-[a-z-]+-(\d+)-\w{6}$/.exec(name)?.[1]
     if (pid !== undefined && hasEnded(Number(pid))) tryToRemove(join(root, name))
-  }
-}
-
-function hasEnded(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH'
   }
 }
 

@@ -27,3 +27,13 @@ function endBySignal(): void {
   process.off('SIGTERM', endBySignal)
   if (process.listenerCount('SIGTERM') === 0) process.kill(process.pid, 'SIGTERM')
 }
+
+/** Whether there is no process of this id. */
+export function hasEnded(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
+}
