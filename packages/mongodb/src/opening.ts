@@ -100,7 +100,7 @@ export class Opening implements Pin {
 
   readonly #framer: Framer = (bytes) => {
     const scan = this.#scan
-    scan.reset()
+    // Goes on where it stopped: what was there before has not changed.
     scan.advance(bytes, 0, bytes.length, 0)
     return scan.decided ? Math.min(scan.next, bytes.length) : 0
   }
@@ -133,7 +133,7 @@ export class Opening implements Pin {
 
   async #answerHello(modern: boolean): Promise<Upstream | undefined> {
     const hello = readHello(this.#documentOf(await this.#take()), modern)
-    this.#hello = hello
+    this.#remember(hello)
     if ((hello.apiVersion ?? '1') !== '1') return this.#send(unknownApiVersion(this.#scan))
     this.#clues.hear(hello)
     const asked = hello.saslSupportedMechs
@@ -141,6 +141,12 @@ export class Opening implements Pin {
     const route = this.#clues.route(undefined) ?? this.#clues.defaultRoute(undefined)
     if (route === undefined) return this.#send(this.#helloAnswer(hello, this.#ownMechanisms()))
     return this.#startForHello(route, hello, asked)
+  }
+
+  /** Clients give their metadata once. */
+  #remember(hello: Hello): void {
+    const forBackend = hello.forBackend.length > 0 ? hello.forBackend : (this.#hello?.forBackend ?? [])
+    this.#hello = { ...hello, forBackend }
   }
 
   /** Only the backend knows what its user may use. */

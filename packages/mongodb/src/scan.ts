@@ -130,12 +130,12 @@ export class CommandScan {
     const opCode = readLength(bytes, at + 12)
     this.opCode = opCode
     this.flagBits = 0
+    this.length = length
     checkOpCode(opCode, length)
     if (end - at < msgHeadBytes) {
       if (length < msgHeadBytes) throw malformed('a message that is too short')
       return false
     }
-    this.length = length
     this.next = msgHeadBytes
     if (opCode === opCodes.query) {
       this.#phase = 'namespace'
