@@ -29,6 +29,8 @@ export class Commands {
   /** The content that comes next goes nowhere. */
   #discarding = false
   #task: Task | undefined = undefined
+  /** The batch of the client's bytes in which DATA was refused here. */
+  #dataRefusedIn = -1
 
   constructor(dialogue: Dialogue) {
     this.#dialogue = dialogue
@@ -65,6 +67,7 @@ export class Commands {
   }
 
   take(line: Buffer): void {
+    if (this.#dataRefusedIn === this.#dialogue.batch) return this.#dialogue.finish(replies.spokeTooSoon)
     const fault = lineFault(line)
     if (fault !== undefined) return this.#dialogue.dismiss(new GatewayError('PROXY_MALFORMED', { message: fault }))
     const verb = verbOf(line)
@@ -313,7 +316,7 @@ export class Commands {
   #takeOfMessage(verb: 'MAIL' | 'RCPT' | 'DATA' | 'AUTH' | 'BDAT', line: Buffer): void {
     const missing = this.#whatIsMissing()
     if (verb === 'BDAT') return this.#chunk(line, missing)
-    if (missing !== undefined) return this.#dialogue.refuse(missing)
+    if (missing !== undefined) return verb === 'DATA' ? this.#refuseData(missing) : this.#dialogue.refuse(missing)
     switch (verb) {
       case 'MAIL':
         return this.#takeMail(line)
@@ -367,8 +370,14 @@ export class Commands {
 
   #takeData(line: Buffer): void {
     const fault = this.#whyNoContent()
-    if (fault !== undefined) this.#dialogue.refuse(fault)
+    if (fault !== undefined) this.#refuseData(fault)
     else this.#dialogue.ask(line, turnOf('data'))
+  }
+
+  /** What came behind DATA may be content, which must not be taken for commands. */
+  #refuseData(reply: string): void {
+    this.#dialogue.refuse(reply)
+    this.#dataRefusedIn = this.#dialogue.batch
   }
 
   /** Content that is not wanted is still content, and never read as commands. */

@@ -319,6 +319,23 @@ describe('a message', () => {
     expect(backend.unheard).not.toContain('RSET')
   })
 
+  test('that was refused here is not taken for commands either', async () => {
+    await using stage = await SmtpStage.open({ keys: ['recipient'] })
+    const hello = '250-gw\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n'
+    const client = await stage.greeted()
+    await client.says('EHLO x\r\n', hello)
+    client.peer.write('DATA\r\nMAIL FROM:<>\r\nRCPT TO:<bob@alpha>\r\n.\r\n')
+    await client.ends('503 5.5.1 Need MAIL first\r\n554 5.5.0 Data was sent before it was asked for\r\n')
+    const early = await stage.greeted()
+    early.peer.write('DATA\r\nEHLO x\r\n.\r\n')
+    await early.ends('503 5.5.1 Introduce yourself first\r\n554 5.5.2 data was sent before it was asked for\r\n')
+    const patient = await stage.greeted()
+    await patient.says('EHLO x\r\n', hello)
+    await patient.says('DATA\r\n', '503 5.5.1 Need MAIL first\r\n')
+    await patient.says('NOOP\r\n', '250 2.0.0 Ok\r\n')
+    expect(stage.requests).toEqual([])
+  })
+
   test('by BDAT goes by count', async () => {
     await using stage = await SmtpStage.open()
     const [client, backend] = await stage.established()

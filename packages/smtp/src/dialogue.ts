@@ -58,6 +58,8 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   readonly input: ClientInput
   upstream: UpstreamEnd | undefined = undefined
   gate: Gate = 'open'
+  /** Counts the times that bytes of the client were taken: what shares a number came without waiting for replies. */
+  batch = 0
   readonly #settled: PromiseWithResolvers<void> = Promise.withResolvers()
   readonly #relayed: PromiseWithResolvers<RelayResult> = Promise.withResolvers()
   readonly #turns: Turn[] = []
@@ -208,6 +210,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   onData(link: Link, bytes: Buffer): void {
     if (link !== this.#client || this.#over) return
     const upstream = this.upstream?.out
+    this.batch++
     upstream?.hold()
     this.input.push(bytes)
     upstream?.release()
@@ -429,6 +432,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
 
   /** Goes on where something was waited for. */
   #proceed(): void {
+    this.batch++
     if (this.gate === 'sync' && this.#turns.length === 0) {
       const line = this.#waiting!
       this.#waiting = undefined

@@ -36,6 +36,9 @@ export async function openClient({ client }: Session, settings: SmtpSettings): P
       return undefined
     }
     await client.write(reply)
+    if (verb === 'DATA' && client.unread > 0) {
+      throw new GatewayError('PROXY_MALFORMED', { message: 'data was sent before it was asked for' })
+    }
     if (verb === 'QUIT') return undefined
   }
 }
