@@ -28,7 +28,7 @@ describeNeeding(['mariadbd', 'mariadb'], 'clients', () => {
         { name: 'second', password: 'another', plugin: 'ed25519' },
         { name: 'third', password: 'more' },
       ],
-      settings: ['--local-infile=1'],
+      settings: ['--local-infile=1', '--log-bin=binary', '--server-id=1'],
     })
     gateway = await openGateway(to(server))
   })
@@ -216,6 +216,14 @@ describeNeeding(['mariadbd', 'mariadb'], 'clients', () => {
       const checksums = await cli(alpha(), 'checksum table dumped; checksum table other.dumped')
       const [ours, theirs] = checksums.stdout.split('\n').map((line) => line.split('\t')[1])
       expect(ours).toBe(theirs)
+    })
+
+    test('a replica’s stream of changes', async () => {
+      await cli(alpha(), 'create table replicated as select 1 as i')
+      const args = [...cliArgs({ port: gateway.port, user: 'alpha.demo' }), '-R', 'binary.000001']
+      const { stdout, stderr } = await run('mariadb-binlog', args, { env: cliEnv(alpha()) })
+      expect(stderr).toBe('')
+      expect(stdout).toContain('create table replicated')
     })
 
     test('compression is not offered, and done without', async () => {

@@ -18,7 +18,7 @@ let gateway: TestGateway
 let closedPort: number
 
 const resolve = ({ key }: { readonly key: string }): string => {
-  if (key === 'alpha') return alpha.endpoint
+  if (key === 'alpha' || key === 'älphä') return alpha.endpoint
   if (key === 'beta') return beta.endpoint
   if (key === 'closed') return `127.0.0.1:${closedPort}`
   if (key === 'secret') throw new ResolveError('FORBIDDEN')
@@ -32,7 +32,7 @@ describeNeeding(['mariadbd', 'mariadb'], 'routing', () => {
   beforeAll(async () => {
     closedPort = await findFreePort()
     ;[alpha, beta] = await Promise.all([
-      mariadbServer({ databases: ['alpha', 'shop'] }),
+      mariadbServer({ databases: ['alpha', 'shop', 'älphä'] }),
       mariadbServer({ databases: ['beta', 'shop'] }),
     ])
     gateway = await openGateway(resolve)
@@ -57,6 +57,10 @@ describeNeeding(['mariadbd', 'mariadb'], 'routing', () => {
     test('is routed by database', async () => {
       const { row } = await ask({ port: gateway.port, database: 'beta' }, where)
       expect(row?.map(String)).toEqual([String(beta.port), 'beta', 'demo@127.0.0.1'])
+    })
+
+    test('is routed by a database whose name is not ASCII', async () => {
+      expect((await ask({ port: gateway.port, database: 'älphä' }, where)).row?.[1]).toBe('älphä')
     })
 
     test('is routed by user, into no database', async () => {

@@ -37,6 +37,8 @@ const defaultSettings: readonly string[] = [
   '--key-buffer-size=1M',
   '--aria-pagecache-buffer-size=8M',
   '--max-allowed-packet=64M',
+  // The init file is read in it too.
+  '--character-set-server=utf8mb4',
   '--plugin-load-add=auth_ed25519',
 ]
 
