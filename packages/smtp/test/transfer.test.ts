@@ -180,7 +180,10 @@ describeNeeding(['postfix'], 'what is sent', () => {
     expect(await client.command('DATA')).toMatch(/^503/)
     expect(await client.command('QUIT')).toMatch(/^221/)
     const mails = await postfix.delivered()
-    expect(mails.map(({ sender }) => sender)).toEqual([0, 1, 2, 3, 4].map((i) => `kept-${i}@client.test`))
+    expect(mails).toHaveLength(5)
+    expect(new Set(mails.map(({ sender }) => sender))).toEqual(
+      new Set([0, 1, 2, 3, 4].map((i) => `kept-${i}@client.test`)),
+    )
     expect(mails[0]!.data.toString()).toContain('\n\nRSET\nQUIT\n')
   })
 
