@@ -14,6 +14,9 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/proxy-test-servers"
 home="$cache/ferretdb-$version"
 link="$cache/bin/ferretdb"
 
+# Where Go is when nobody has put it on the PATH.
+export PATH="$PATH:/usr/local/go/bin"
+
 present() {
   [ -x "$home/ferretdb" ] && [ "$link" -ef "$home/ferretdb" ]
 }
