@@ -1,6 +1,8 @@
 import { everySplit } from '@proxy/testkit'
 import { describe, expect, test } from 'vitest'
-import { CommandFilter, type FindTarget } from './command-filter.ts'
+import { CommandFilter, type CommandScope } from './command-filter.ts'
+
+type FindTarget = CommandScope['find']
 import { encodePacket, unknownPlugin } from './wire.ts'
 
 class Backend {
@@ -36,7 +38,7 @@ async function passed(
   pieces: readonly Buffer[],
   { find = finds, user, queryAttributes = false }: Setting = {},
 ): Promise<Buffer> {
-  const filter = new CommandFilter(find, user ?? ((name) => name), queryAttributes)
+  const filter = new CommandFilter({ find, userWithin: user ?? ((name) => name) }, queryAttributes)
   const backend = new Backend()
   for (const piece of pieces) await filter.fromClient(piece, backend)
   return backend.received
@@ -122,7 +124,7 @@ describe('the command filter', () => {
   })
 
   test('holds no more back than may be of interest', async () => {
-    const filter = new CommandFilter(finds, (user) => user, false)
+    const filter = new CommandFilter({ find: finds, userWithin: (user) => user }, false)
     const backend = new Backend()
     const long = encodePacket(0, Buffer.from(`\x03/*${' '.repeat(1_000_000)}`, 'latin1'))
     await filter.fromClient(long.subarray(0, 500_000), backend)

@@ -1,28 +1,34 @@
 import type { RelayFilter, RelayPort } from '@proxy/kernel'
 import { maxChangeUserBytes, withoutProof } from './change-user.ts'
+import { endsIdle, okEndsIdle } from './idle.ts'
 import { killTarget, maxKillBytes, mayKill, retarget } from './kill.ts'
 import { commands, encodePacket, headerBytes } from './wire.ts'
 
-/** What the server calls a session that this one may kill; undefined: let the id stand. */
-export type FindTarget = (id: number) => number | undefined | Promise<number | undefined>
+/** What the commands of a session may mean beyond its backend. */
+export interface CommandScope {
+  /** What the server calls a session that this one may kill; undefined: let the id stand. */
+  find(id: number): number | undefined | Promise<number | undefined>
+  /** A user's name as the tenant knows it. */
+  userWithin(name: string): string
+}
 
 /**
  * Walks over the client's packets, of which it looks at the header and the first byte, and holds nothing back but what
  * may be a KILL or a COM_CHANGE_USER until the whole of it is there.
  */
 export class CommandFilter implements RelayFilter {
-  readonly #find: FindTarget
-  readonly #user: (user: string) => string
+  readonly #scope: CommandScope
   /** Offset of the text in COM_QUERY; attributes stand before it where the client has been offered them. */
   readonly #textAt: number
   /** Bytes of the packet under way that pass unseen. */
   #passing = 0
   #held: Buffer | undefined = undefined
   #lastSequence = 0
+  /** What a short answer says of itself; undefined: its last bytes must tell. */
+  #endedIdle: boolean | undefined = undefined
 
-  constructor(find: FindTarget, user: (user: string) => string, hasQueryAttributes: boolean) {
-    this.#find = find
-    this.#user = user
+  constructor(scope: CommandScope, hasQueryAttributes: boolean) {
+    this.#scope = scope
     this.#textAt = hasQueryAttributes ? 3 : 1
   }
 
@@ -32,6 +38,15 @@ export class CommandFilter implements RelayFilter {
       return port.toBackend(bytes)
     }
     return this.#walk(bytes, port)
+  }
+
+  fromBackend(bytes: Buffer, port: RelayPort): void {
+    this.#endedIdle = okEndsIdle(bytes)
+    port.toClient(bytes)
+  }
+
+  quiet(tail: Buffer): boolean {
+    return this.#endedIdle ?? endsIdle(tail)
   }
 
   #walk(bytes: Buffer, port: RelayPort): void | Promise<void> {
@@ -87,9 +102,9 @@ export class CommandFilter implements RelayFilter {
     const packet = all.subarray(at, end)
     const payload = packet.subarray(headerBytes)
     if (payload[0] === commands.changeUser)
-      return this.#goOn(encodePacket(0, withoutProof(payload, this.#user)), all, end, port)
+      return this.#goOn(encodePacket(0, withoutProof(payload, this.#scope)), all, end, port)
     const target = killTarget(payload, payload[0] === commands.query ? this.#textAt : 1)
-    const found = target && this.#find(target.id)
+    const found = target && this.#scope.find(target.id)
     if (target === undefined || found === undefined) return this.#goOn(packet, all, end, port)
     if (typeof found === 'number') return this.#goOn(encodePacket(0, retarget(payload, target, found)), all, end, port)
     const [kept, rest] = [Buffer.from(packet), Buffer.from(all.subarray(end))]

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { endsIdle } from './idle.ts'
+import { endsIdle, okEndsIdle } from './idle.ts'
 import { encodeError, encodePacket, okPayload } from './wire.ts'
 
 const autocommit = 0x0002
@@ -44,4 +44,26 @@ describe('an answer does not end idle', () => {
   test('where less than a packet has come', () => {
     for (let length = 0; length < 9; length++) expect(endsIdle(eof(autocommit).subarray(0, length))).toBe(false)
   })
+})
+
+describe('an OK packet with a text', () => {
+  const updated = (status: number): Buffer =>
+    encodePacket(
+      1,
+      Buffer.concat([Buffer.of(0, 3, 0, status, 0, 0, 0), Buffer.from('(Rows matched: 3  Changed: 3  Warnings: 0')]),
+    )
+
+  test('says itself whether a transaction is open', () => {
+    expect(okEndsIdle(updated(autocommit))).toBe(true)
+    expect(okEndsIdle(updated(autocommit | 0x0001))).toBe(false)
+  })
+
+  test.each([
+    ['a part of one', updated(autocommit).subarray(0, 20)],
+    ['the answer to a prepared statement', encodePacket(1, Buffer.of(0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))],
+    ['an error', encodePacket(1, encodeError({ number: 1064, sqlState: '42000', message: 'no' }))],
+    ['a result', Buffer.concat([encodePacket(1, Buffer.of(1)), eof(autocommit)])],
+    ['two packets', Buffer.concat([ok(autocommit), ok(autocommit)])],
+    ['numbers that run out of it', encodePacket(1, Buffer.of(0, 0xfe, 0, 0, 0, 0, 0))],
+  ])('is not %s', (_, bytes) => expect(okEndsIdle(bytes)).toBeUndefined())
 })

@@ -29,6 +29,22 @@ function endsInOk(tail: Buffer): boolean {
   return false
 }
 
+const longestOk = 512
+/** COM_STMT_PREPARE is answered by so many bytes that begin like an OK. */
+const preparedBytes = 12
+
+/**
+ * Whether an answer that is one OK packet, with a text behind its status as after an UPDATE, ends outside a transaction; undefined when it is none
+ * or may be something else.
+ */
+export function okEndsIdle(answer: Buffer): boolean | undefined {
+  if (answer.length < 11 || answer.length > longestOk || answer[3] !== 1 || answer[4] !== 0x00) return undefined
+  const length = answer.readUIntLE(0, 3)
+  if (length !== answer.length - 4 || length === preparedBytes) return undefined
+  const at = afterLenenc(answer, afterLenenc(answer, 5))
+  return at + 4 > answer.length ? undefined : isOutside(answer.readUInt16LE(at))
+}
+
 /** The status behind two length-encoded integers, which end an OK packet together with the warnings. */
 function statusAt(tail: Buffer, from: number): number | undefined {
   const at = afterLenenc(tail, afterLenenc(tail, from))

@@ -15,30 +15,23 @@ import { has, offered } from './capabilities.ts'
 import { type ClientLogin, readLogin } from './client-login.ts'
 import { type ClientProof, takeProof, welcome } from './client-proof.ts'
 import { CommandFilter } from './command-filter.ts'
+import { type Running, SessionScope } from './session-scope.ts'
 import {
   addressOf,
   type Caller as ConnectionCaller,
   type Connection,
   Connections,
   connectionsTopic,
-  type IdOwner,
 } from './connections.ts'
 import { credentialsOf } from './credentials.ts'
 import { demandCredentials, type Established, type Establishing, logInFor, passOn } from './establish.ts'
 import { encodeGreeting, type Greeting, mintScramble } from './greeting.ts'
-import { endsIdle } from './idle.ts'
 import { chosenDatabase } from './init-db.ts'
 import { type MysqlOptions, type MysqlSettings, settingsOf } from './options.ts'
 import { ClientEnd } from './packets.ts'
 import { mintRsaKey, type RsaKey } from './password-bridge.ts'
 import { goodbye, refusal } from './refusals.ts'
-import { findRoute, noKey, type Route, routeTo, userWithin } from './routing.ts'
-
-interface Running {
-  readonly context: ProtocolContext
-  readonly connections: Connections
-  readonly owner: IdOwner
-}
+import { findRoute, noKey, type Route, routeTo } from './routing.ts'
 
 /** A client that has said who it is. */
 interface Caller extends ClientLogin {
@@ -168,17 +161,14 @@ class Mysql implements Protocol {
   #relay(caller: Caller, { upstream, greeting, login, ok }: Established, route: Route): Promise<void> {
     const { session } = caller
     const { connectionId: id } = caller.greeting
-    const { connections, context, owner } = this.#inGateway
+    const { connections } = this.#inGateway
     const settings = this.#settings
     const [tenant, address] = [route.key, addressOf(upstream)]
     const backendId = greeting.connectionId
     const connection: Connection = { id, tenant, address, backendId, caller: callerOf(caller) }
-    const filter = new CommandFilter(
-      (target) => connections.find(context.peers, owner, { id: target, tenant, address }),
-      (user) => userWithin(user, tenant, settings),
-      has(login.flags, 'queryAttributes'),
-    )
-    const options: RelayOptions = { quiet: endsIdle, goodbye, relay: beginningWith(caller.client.next(ok), filter) }
+    const scope = new SessionScope(this.#inGateway, settings, tenant, address)
+    const filter = new CommandFilter(scope, has(login.flags, 'queryAttributes'))
+    const options: RelayOptions = { goodbye, relay: beginningWith(caller.client.next(ok), filter) }
     connections.add(connection)
     return session.relay(upstream, options).then(
       () => connections.forget(connection),

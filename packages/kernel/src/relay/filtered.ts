@@ -14,7 +14,7 @@ export interface RelayFilter {
   /** The backend's bytes. Default: they go on. */
   fromBackend?(bytes: Buffer, port: RelayPort): void
   /** In place of `RelayOptions.quiet`: may the session end here without losing an answer? */
-  quiet?(): boolean
+  quiet?(tail: Buffer): boolean
   /** In place of `RelayOptions.goodbye`. */
   goodbye?(): Uint8Array | undefined
 }
@@ -30,8 +30,8 @@ export interface RelayPort {
 
 /** One end as the relay inside sees it: its bytes come when the filter hands them on, and its FIN not before them. */
 class FilteredEnd extends OuterLink {
-  readonly #sift: (bytes: Buffer) => void | Promise<void>
-  readonly #fail: (error: unknown) => void
+  readonly #flight: FilteredFlight
+  readonly #ofClient: boolean
   /** The filter is at work on earlier bytes. */
   held = true
   /** The peer does not take what the filter answers. */
@@ -39,10 +39,10 @@ class FilteredEnd extends OuterLink {
   #wanted = false
   #endDue: boolean
 
-  constructor(inner: Link, sift: (bytes: Buffer) => void | Promise<void>, fail: (error: unknown) => void) {
+  constructor(inner: Link, flight: FilteredFlight, ofClient: boolean) {
     super(inner)
-    this.#sift = sift
-    this.#fail = fail
+    this.#flight = flight
+    this.#ofClient = ofClient
     this.#endDue = inner.ended
   }
 
@@ -80,7 +80,7 @@ class FilteredEnd extends OuterLink {
     const pending = this.#trySift(bytes)
     if (!isPromise(pending)) return this.#release()
     this.inner.pause()
-    pending.catch(this.#fail).then(() => this.#release(), this.#fail)
+    pending.then(() => this.#release()).catch((error: unknown) => this.#failed(error))
   }
 
   override onDrain(): void {
@@ -96,10 +96,15 @@ class FilteredEnd extends OuterLink {
 
   #trySift(bytes: Buffer): void | Promise<void> {
     try {
-      return this.#sift(bytes)
+      return this.#ofClient ? this.#flight.fromClient(bytes) : this.#flight.fromBackend(bytes)
     } catch (error) {
-      this.#fail(error)
+      this.#flight.fail(error)
     }
+  }
+
+  #failed(error: unknown): void {
+    this.#flight.fail(error)
+    this.#release()
   }
 
   #release(): void {
@@ -124,7 +129,7 @@ class FilteredOptions implements RelayOptions {
   constructor(given: RelayOptions, filter: RelayFilter) {
     this.#given = given
     this.#filter = filter
-    this.quiet = filter.quiet === undefined ? given.quiet : () => filter.quiet?.() === true
+    this.quiet = filter.quiet === undefined ? given.quiet : (tail) => filter.quiet?.(tail) === true
   }
 
   get idleTimeoutMs(): number | undefined {
@@ -149,10 +154,9 @@ class FilteredFlight implements RelayFlight, RelayPort {
 
   constructor(request: RelayRequest, filter: RelayFilter) {
     const none = Buffer.alloc(0)
-    const fail = (error: unknown): void => this.#fail(error)
     this.#filter = filter
-    this.#client = new FilteredEnd(request.client, (bytes) => this.#fromClient(bytes), fail)
-    this.#backend = new FilteredEnd(request.backend, (bytes) => this.#fromBackend(bytes), fail)
+    this.#client = new FilteredEnd(request.client, this, true)
+    this.#backend = new FilteredEnd(request.backend, this, false)
     this.#inner = streamRelay().start({
       ...request,
       client: this.#client,
@@ -191,7 +195,7 @@ class FilteredFlight implements RelayFlight, RelayPort {
     this.abort(reason)
   }
 
-  #fromClient(bytes: Buffer): void | Promise<void> {
+  fromClient(bytes: Buffer): void | Promise<void> {
     if (this.#over) return
     if (this.#filter.fromClient === undefined) return this.toBackend(bytes)
     this.#answering = true
@@ -202,13 +206,13 @@ class FilteredFlight implements RelayFlight, RelayPort {
     }
   }
 
-  #fromBackend(bytes: Buffer): void {
+  fromBackend(bytes: Buffer): void {
     if (this.#over) return
     if (this.#filter.fromBackend === undefined) this.toClient(bytes)
     else this.#filter.fromBackend(bytes, this)
   }
 
-  #fail(error: unknown): void {
+  fail(error: unknown): void {
     if (this.#over) return
     this.#error = error instanceof Error ? error : new Error('the filter failed', { cause: error })
     this.abort('error')
