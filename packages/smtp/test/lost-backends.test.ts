@@ -80,17 +80,6 @@ describeNeeding(['postfix'], 'Postfix', () => {
     expect(connections).toBe(3)
   })
 
-  test('that is restarted is waited for, and takes every mail once', async () => {
-    await postfix.start()
-    await using gateway = await openGateway(to(postfix))
-    await mail(gateway.port)
-    await postfix.kill()
-    const started = postfix.start()
-    expect((await mail(gateway.port)).response).toMatch(/^250/)
-    await started
-    expect(await postfix.delivered()).toHaveLength(2)
-  })
-
   test('killed within DATA: no 250, but 4xx, and no mail', async () => {
     await postfix.start()
     await using gateway = await openGateway(to(postfix))
