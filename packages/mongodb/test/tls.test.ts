@@ -98,7 +98,7 @@ describeNeeding(['ferretdb', 'openssl'], 'TLS', () => {
   })
 
   test('mongosh with TLS', { timeout: 60_000 }, async () => {
-    await using gateway = await open({ protocol: { defaultKey: 'beta' } })
+    await using gateway = await open({ protocol: { keys: [], defaultKey: 'beta' } })
     const { code, stdout, stderr } = await mongosh(at('localhost', gateway.port), 'db.runCommand({ping: 1}).ok')
     expect({ code, stdout, stderr }).toMatchObject({ code: 0, stdout: '1\n' })
   })
