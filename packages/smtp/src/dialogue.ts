@@ -1,6 +1,7 @@
 import {
   type Clock,
   type CloseReason,
+  type ErrorCode,
   GatewayError,
   type Link,
   type LinkHandler,
@@ -17,15 +18,17 @@ import { replies } from './local-replies.ts'
 import type { SmtpSettings } from './options.ts'
 import { Outbox } from './outbox.ts'
 import { IdleWatch, type Watched } from './idle-watch.ts'
-import { isPermanent, lastReply } from './refusals.ts'
-import { search } from './search.ts'
-import { type Ending, isIntermediate, type Turn } from './turns.ts'
-import { UpstreamEnd, type UpstreamOwner } from './upstream-end.ts'
+import { lastReply } from './refusals.ts'
+import { Router } from './router.ts'
+import type { Ending, Turn } from './turns.ts'
+import type { UpstreamEnd } from './upstream-end.ts'
 
 /** Replies that may be outstanding. */
 const maxTurns = 1_000
 /** Bytes that may wait; then the client is paused. */
 const maxHeld = 65_536
+
+const reasons: Partial<Record<ErrorCode, CloseReason>> = { PROXY_CLIENT_GONE: 'client', PROXY_DRAINING: 'drain' }
 
 /** What dialogues share. */
 export interface Server {
@@ -50,31 +53,30 @@ type Gate =
  * A session from the client's EHLO to its end: takes commands one by one, passes them to the backend and its replies back, and
  * sends content only where the backend awaits it. It is its own relay, as backends may change on the way.
  */
-export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, RelayFlight, Watched {
+export class Dialogue implements LinkHandler, InputSink, Relay, RelayFlight, Watched {
   readonly name = 'smtp'
   readonly session: Session
   readonly server: Server
   readonly commands: Commands
   readonly input: ClientInput
+  readonly #router: Router
+  readonly turns: Turn[] = []
   upstream: UpstreamEnd | undefined = undefined
+  /** Towards the client. */
+  out: Outbox
   gate: Gate = 'open'
   /** Counts the times that bytes of the client were taken: what shares a number came without waiting for replies. */
   batch = 0
   readonly #settled: PromiseWithResolvers<void> = Promise.withResolvers()
   readonly #relayed: PromiseWithResolvers<RelayResult> = Promise.withResolvers()
-  readonly #turns: Turn[] = []
+
   #client: Link
-  #out: Outbox
   #relaying = false
   #over = false
   #draining = false
   #clientEnded = false
   /** The command behind the gate `sync`. */
   #waiting: Buffer | undefined = undefined
-  /** What is done once a backend is there. */
-  #task: Task | undefined = undefined
-  /** The backend's channel, on its way into the relay. */
-  #channel: Upstream | undefined = undefined
   #tlsAsked = false
   #errors = 0
   #watch: IdleWatch | undefined = undefined
@@ -83,9 +85,10 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
     this.server = server
     this.session = session
     this.#client = client
-    this.#out = new Outbox(client)
+    this.out = new Outbox(client)
     this.input = new ClientInput(this)
     this.commands = new Commands(this)
+    this.#router = new Router(this)
   }
 
   /** `opening`: the client's introduction and what came behind it. */
@@ -113,7 +116,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
 
   /** No reply is outstanding. */
   get settledTurns(): boolean {
-    return this.#turns.length === 0
+    return this.turns.length === 0
   }
 
   get ready(): boolean {
@@ -125,7 +128,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   /** A reply of the gateway's, in its turn. Does not count as an error of the client's. */
   say(text: string, last?: Ending): void {
     if (last !== undefined) this.gate = 'closing'
-    if (this.#turns.length > 0) this.#turns.push({ kind: 'local', text, last })
+    if (this.turns.length > 0) this.turns.push({ kind: 'local', text, last })
     else this.#sayNow(text, last)
   }
 
@@ -142,7 +145,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
 
   /** Passes a command on. */
   send(line: Uint8Array | string, turn: Turn): void {
-    this.#turns.push(turn)
+    this.turns.push(turn)
     this.upstream?.out.write(line)
   }
 
@@ -166,7 +169,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   /** Finds a backend for the key, and then does the task. */
   route(key: string, task: Task): void {
     this.gate = 'route'
-    void this.#route(key, task)
+    void this.#router.route(key, task)
   }
 
   /** STARTTLS is done once it is certain that nothing came behind it. */
@@ -176,9 +179,9 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   }
 
   async #secure(): Promise<void> {
-    if (this.input.held > 0) return this.#break('error', new GatewayError('PROXY_TLS_INJECTION'))
+    if (this.input.held > 0) return this.fail('error', new GatewayError('PROXY_TLS_INJECTION'))
     this.#tlsAsked = false
-    this.#out.release()
+    this.out.release()
     const { client } = this.session
     if (this.upstream?.sawAuth === true) this.dropUpstream()
     this.commands.forget()
@@ -186,12 +189,13 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
     try {
       await client.secure(replies.goAhead)
     } catch (cause) {
-      return this.#settle('error', GatewayError.from(cause, 'PROXY_TLS_HANDSHAKE'))
+      const error = GatewayError.from(cause, 'PROXY_TLS_HANDSHAKE')
+      return this.settle(reasons[error.code] ?? 'error', error)
     }
     if (this.#over) return
     const { link, unread } = client.detach()
     this.#client = link
-    this.#out = new Outbox(link)
+    this.out = new Outbox(link)
     link.attach(this)
     this.gate = 'open'
     if (link.closed) return this.onClose(link, undefined)
@@ -199,7 +203,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   }
 
   /** Leaves the backend: in order where it awaits a command, unless it leaves itself. */
-  dropUpstream(inOrder: boolean = this.#turns.length === 0 && !this.#inContent): void {
+  dropUpstream(inOrder: boolean = this.turns.length === 0 && !this.inContent): void {
     const upstream = this.upstream
     this.upstream = undefined
     upstream?.leave(inOrder)
@@ -220,19 +224,19 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   onDrain(link: Link): void {
     if (link !== this.#client || this.#over) return
     this.upstream?.link.resume()
-    this.#proceed()
+    this.proceed()
   }
 
   /** A client that ends its side after its last command still gets the answers. */
   onEnd(link: Link): void {
     if (link !== this.#client || this.#over) return
     this.#clientEnded = true
-    if (this.#turns.length === 0 || this.#inContent) this.#settle('client', new GatewayError('PROXY_CLIENT_GONE'))
+    if (this.turns.length === 0 || this.inContent) this.settle('client', new GatewayError('PROXY_CLIENT_GONE'))
   }
 
   onClose(link: Link, error: Error | undefined): void {
     if (link !== this.#client || this.#over || this.gate === 'tls') return
-    this.#settle(error === undefined ? 'client' : 'client_reset', new GatewayError('PROXY_CLIENT_GONE'))
+    this.settle(error === undefined ? 'client' : 'client_reset', new GatewayError('PROXY_CLIENT_GONE'))
   }
 
   // ---- what the client says ---------------------------------------------------------------------------------
@@ -251,49 +255,15 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
 
   /** Content that is not what it must be never gets its end: the backend forgets the message. */
   onFault(error: GatewayError): void {
-    if (this.#inContent) this.#break('error', error)
+    if (this.inContent) this.fail('error', error)
     else this.dismiss(error)
   }
 
   // ---- the backend ------------------------------------------------------------------------------------------
 
-  onReply(upstream: UpstreamEnd, code: number, bytes: Buffer): void {
-    if (upstream !== this.upstream || this.#over) return
-    const turn = this.#turns[0]
-    if (turn === undefined) return this.#onUnasked(upstream, code, bytes)
-    if (code === 421) return this.#passLast(bytes)
-    if (!this.#isAnswer(turn, code)) return this.#onNonsense()
-    if (turn.kind === 'final' && !this.#isLastOf(turn)) return this.pass(bytes)
-    this.#turns.shift()
-    this.commands.onReply(turn, code, bytes)
-    if (this.#over) return
-    this.#flushLocal()
-    this.#proceed()
-  }
-
-  onUpstreamDrain(): void {
-    if (!this.#over) this.#proceed()
-  }
-
-  onUpstreamGone(upstream: UpstreamEnd, error: Error | undefined): void {
-    if (upstream !== this.upstream || this.#over) return
-    this.upstream = undefined
-    if (this.#canDoWithout(upstream)) return
-    const gone = GatewayError.is(error) ? error : new GatewayError('PROXY_BACKEND_CLOSED', { cause: error })
-    this.#break(error === undefined ? 'backend' : 'backend_reset', gone)
-  }
-
-  onReplies(): void {
-    this.#out.hold()
-  }
-
-  onRepliesEnd(): void {
-    if (!this.#out.release()) this.upstream?.link.pause()
-  }
-
   /** A reply of the backend's, for the client. */
   pass(bytes: Uint8Array): void {
-    if (!this.#out.write(bytes)) this.upstream?.link.pause()
+    if (!this.out.write(bytes)) this.upstream?.link.pause()
   }
 
   // ---- the flight -------------------------------------------------------------------------------------------
@@ -303,7 +273,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
     const { idleTimeoutMs = 0 } = options
     if (idleTimeoutMs > 0) this.#watch!.idleTimeoutMs = idleTimeoutMs
     client.resume()
-    this.#adopt(backend, backendUnread)
+    this.#router.adopt(backend, backendUnread)
     return this
   }
 
@@ -315,13 +285,13 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   }
 
   abort(reason: CloseReason): void {
-    this.#break(reason, new GatewayError(reason === 'drain' ? 'PROXY_DRAINING' : 'PROXY_KILLED'))
+    this.fail(reason, new GatewayError(reason === 'drain' ? 'PROXY_DRAINING' : 'PROXY_KILLED'))
   }
 
   /** The session's abort before it relays. */
   handleEvent(): void {
     const error = GatewayError.from(this.session.signal.reason, 'PROXY_CLIENT_GONE')
-    this.#break(error.code === 'PROXY_DRAINING' ? 'drain' : 'killed', error)
+    this.fail(reasons[error.code] ?? 'killed', error)
   }
 
   get moved(): number {
@@ -331,109 +301,48 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   get waitsFor(): Watched['waitsFor'] {
     if (this.gate === 'route') return 'busy'
     if (this.gate === 'tls') return 'handshake'
-    return this.#turns.length > 0 ? 'backend' : 'client'
+    return this.turns.length > 0 ? 'backend' : 'client'
   }
 
   expire(reason: CloseReason, error: GatewayError): void {
-    this.#break(reason, error)
+    this.fail(reason, error)
   }
 
-  // ---- routing ----------------------------------------------------------------------------------------------
-
-  async #route(key: string, task: Task): Promise<void> {
-    try {
-      const upstream = await search(this, key, this.commands.hello!, this.commands.attributes)
-      if (this.#over) return upstream?.destroy()
-      if (upstream === undefined) return this.commands.begin(task, false)
-      this.#task = task
-      this.#take(upstream)
-    } catch (cause) {
-      if (!this.#over) this.#unrouted(task, GatewayError.from(cause))
-    }
-  }
-
-  #take(upstream: Upstream): void {
-    this.#channel = upstream
+  /** Takes a backend into the relay, which begins with the first. */
+  join(channel: Upstream): void {
     if (this.#relaying) {
-      const { link, unread } = upstream.detach()
-      return this.#adopt(link, unread)
+      const { link, unread } = channel.detach()
+      return this.#router.adopt(link, unread)
     }
-    this.session.relay(upstream, { relay: this }).then(
+    this.session.relay(channel, { relay: this }).then(
       () => this.#settled.resolve(),
       (error: unknown) => {
         this.#relaying = false
-        this.#settle('error', GatewayError.from(error))
+        this.settle('error', GatewayError.from(error))
       },
     )
   }
 
-  #adopt(link: Link, unread: Buffer): void {
-    const task = this.#task!
-    this.#task = undefined
-    const upstream = new UpstreamEnd(link, this.#channel!, task.stage, this)
-    this.#channel = undefined
-    this.upstream = upstream
-    this.commands.begin(task, true)
-    upstream.open(unread)
-  }
-
-  #unrouted(task: Task, error: GatewayError): void {
-    const passing = task.stage === 'helo' && !isPermanent(error)
-    if (passing || error.code === 'PROXY_DRAINING' || error.code === 'PROXY_KILLED') return this.#break('error', error)
-    this.gate = 'open'
-    this.commands.unrouted(task, error)
-    if (!this.#over) this.#proceed()
-  }
-
   // ---- turns ------------------------------------------------------------------------------------------------
 
-  #isAnswer(turn: Turn, code: number): boolean {
-    if (code >= 300 && code < 400) return isIntermediate(turn, code)
-    if (turn.kind === 'data') return code >= 400
-    // Success for a chunk that is still on its way would be success for what the backend does not have.
-    const early = this.input.mode === 'chunk' && this.#turns.length === 1
-    return !(early && code < 300)
-  }
-
-  #isLastOf(turn: { left: number }): boolean {
-    if (turn.left === 0) turn.left = this.commands.repliesToMessage
-    return --turn.left === 0
-  }
-
-  /** Nobody asked: 421 says goodbye, and in the middle of content an error may end the message. */
-  #onUnasked(upstream: UpstreamEnd, code: number, bytes: Buffer): void {
-    if (this.#canDoWithout(upstream)) this.dropUpstream(false)
-    else if (code === 421 || (this.#inContent && code >= 400)) this.#passLast(bytes)
-    else this.#onNonsense()
-  }
-
-  #passLast(bytes: Buffer): void {
-    this.pass(bytes)
-    this.dropUpstream(false)
-    this.#settle('backend', undefined)
-  }
-
-  #onNonsense(): void {
-    this.#break('backend_reset', new GatewayError('PROXY_BACKEND_PROTOCOL'))
-  }
-
-  #flushLocal(): void {
-    for (let turn = this.#turns[0]; turn?.kind === 'local'; turn = this.#turns[0]) {
-      this.#turns.shift()
+  /** Says what has waited for the replies that are there now. */
+  flush(): void {
+    for (let turn = this.turns[0]; turn?.kind === 'local'; turn = this.turns[0]) {
+      this.turns.shift()
       this.#sayNow(turn.text, turn.last)
-      if (this.#over) return
     }
   }
 
   #sayNow(text: string, last: Ending | undefined): void {
-    if (text !== '') this.#out.write(text)
-    if (last !== undefined) this.#settle(last.reason, last.error as GatewayError | undefined)
+    if (text !== '') this.out.write(text)
+    if (last !== undefined) this.settle(last.reason, last.error as GatewayError | undefined)
   }
 
   /** Goes on where something was waited for. */
-  #proceed(): void {
+  proceed(): void {
+    if (this.#over) return
     this.batch++
-    if (this.gate === 'sync' && this.#turns.length === 0) {
+    if (this.gate === 'sync' && this.turns.length === 0) {
       const line = this.#waiting!
       this.#waiting = undefined
       this.gate = 'open'
@@ -445,8 +354,8 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
     this.input.advance()
     upstream?.release()
     if (this.#over) return
-    if (this.#clientEnded && this.#turns.length === 0 && this.gate === 'open') {
-      return this.#settle('client', new GatewayError('PROXY_CLIENT_GONE'))
+    if (this.#clientEnded && this.turns.length === 0 && this.gate === 'open') {
+      return this.settle('client', new GatewayError('PROXY_CLIENT_GONE'))
     }
     this.#tune()
   }
@@ -454,7 +363,7 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
   get #stalled(): boolean {
     const { upstream } = this
     return (
-      this.#turns.length >= maxTurns || !this.#client.writable || (upstream !== undefined && !upstream.link.writable)
+      this.turns.length >= maxTurns || !this.#client.writable || (upstream !== undefined && !upstream.link.writable)
     )
   }
 
@@ -472,40 +381,35 @@ export class Dialogue implements LinkHandler, InputSink, UpstreamOwner, Relay, R
     return this.gate !== 'tls' || this.#tlsAsked
   }
 
-  get #inContent(): boolean {
+  /** The client is in the middle of a message's bytes. */
+  get inContent(): boolean {
     return this.input.mode === 'data' || this.input.mode === 'chunk'
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------
 
-  /** A backend that left between two messages is looked for again where each message is routed. */
-  #canDoWithout(upstream: UpstreamEnd): boolean {
-    if (this.#turns.length > 0 || this.#inContent || this.gate === 'reply') return false
-    return this.gate === 'tls' || this.gate === 'route' || (upstream.stage === 'rcpt' && !this.commands.inTransaction)
-  }
-
   #leaveIfIdle(): boolean {
-    const idle = this.gate === 'open' && this.#turns.length === 0 && this.input.mode === 'commands'
+    const idle = this.gate === 'open' && this.turns.length === 0 && this.input.mode === 'commands'
     if (!this.draining || !idle || this.commands.inTransaction) return false
-    this.#break('drain', new GatewayError('PROXY_DRAINING'))
+    this.fail('drain', new GatewayError('PROXY_DRAINING'))
     return true
   }
 
   /** Ends at once. Whoever waits for a reply gets this one. */
-  #break(reason: CloseReason, error: GatewayError): void {
+  fail(reason: CloseReason, error: GatewayError): void {
     if (this.#over) return
     const text = lastReply(error)
-    if (text !== undefined && this.#tlsDone) this.#out.write(text)
-    this.#settle(reason, error)
+    if (text !== undefined && this.#tlsDone) this.out.write(text)
+    this.settle(reason, error)
   }
 
-  #settle(reason: CloseReason, error: GatewayError | undefined): void {
+  settle(reason: CloseReason, error: GatewayError | undefined): void {
     if (this.#over) return
     this.#over = true
     this.#watch?.stop()
     this.session.signal.removeEventListener('abort', this)
     this.dropUpstream()
-    this.#turns.length = 0
+    this.turns.length = 0
     const cause = error ?? this.commands.declined
     if (cause !== undefined) this.server.told.add(cause)
     if (this.#relaying) this.#relayed.resolve({ reason, error: cause })
