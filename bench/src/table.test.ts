@@ -28,8 +28,8 @@ test('numbers have three digits and a suffix', () => {
   ])
 })
 
-test('latencies are in microseconds up to a millisecond', () => {
-  expect([17.4, 999, 1500].map(duration)).toEqual(['17 us', '999 us', '1.50 ms'])
+test('latencies are in microseconds up to a millisecond, and in milliseconds up to a second', () => {
+  expect([17.4, 999, 1500, 1.25e6].map(duration)).toEqual(['17 us', '999 us', '1.50 ms', '1.25 s'])
 })
 
 test('the terminal table is aligned, by workload, with spreads where there were several rounds', () => {

@@ -11,7 +11,10 @@ export const short = (value: number): string => {
 }
 
 /** Microseconds as a length of time. */
-export const duration = (us: number): string => (us >= 1000 ? `${short(us / 1000)} ms` : `${us.toFixed(0)} us`)
+export const duration = (us: number): string => {
+  if (us >= 1e6) return `${short(us / 1e6)} s`
+  return us >= 1000 ? `${short(us / 1000)} ms` : `${us.toFixed(0)} us`
+}
 
 /** With what it is beyond a direct connection's. */
 const latencyText = (us: number | null, added: number | null): string => {

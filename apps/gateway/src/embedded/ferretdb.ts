@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { giveTo, openToAll } from './directories.ts'
-import { findProgram } from './find-program.ts'
+import { findPrograms } from './find-program.ts'
 import { demoPassword, demoUser } from './plan.ts'
 import type { CommandLine, Place, Recipe } from './recipe.ts'
 import { tenants } from './tenants.ts'
@@ -11,8 +11,8 @@ import { tenants } from './tenants.ts'
 /** A FerretDB server, which speaks the wire of MongoDB, with a database for each tenant; undefined when there is none. */
 export function ferretdbRecipe(): Recipe | undefined {
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-  const program = findProgram('ferretdb', [join(cache, 'proxy-test-servers', 'bin')])
-  if (program === undefined || !keepsDataItself(program)) return undefined
+  const program = findPrograms('ferretdb', [join(cache, 'proxy-test-servers', 'bin')]).find(keepsDataItself)
+  if (program === undefined) return undefined
   return {
     title: 'FerretDB',
     slug: 'ferretdb',
@@ -24,9 +24,14 @@ export function ferretdbRecipe(): Recipe | undefined {
   }
 }
 
-// Version 2 needs a PostgreSQL with extensions of its own.
-const keepsDataItself = (program: string): boolean =>
-  /^version: v1\./m.test(execFileSync(program, ['--version'], { encoding: 'utf8' }))
+/** Version 2 needs a PostgreSQL with extensions of its own. */
+function keepsDataItself(program: string): boolean {
+  try {
+    return /^version: v1\./m.test(execFileSync(program, ['--version'], { encoding: 'utf8', timeout: 5_000 }))
+  } catch {
+    return false
+  }
+}
 
 function prepare(found: string, { account, directory, port }: Place): CommandLine {
   const data = join(directory, 'data')

@@ -1,13 +1,16 @@
 import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, isAbsolute, join } from 'node:path'
 
 // Debian keeps servers where an ordinary user's PATH does not look.
 const alsoIn: readonly string[] = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 
-/** Path of a program that is installed on this machine: on the PATH, or in one of `more`. */
-export function findProgram(name: string, more: readonly string[] = alsoIn): string | undefined {
-  const directories = [...(process.env['PATH'] ?? '').split(delimiter), ...more].filter((path) => path !== '')
-  return directories.map((directory) => join(directory, name)).find(isExecutable)
+/** Path of a program that is installed on this machine. */
+export const findProgram = (name: string): string | undefined => findPrograms(name, alsoIn)[0]
+
+/** Paths of the programs of that name that are on the PATH, or in one of `more`. */
+export function findPrograms(name: string, more: readonly string[]): string[] {
+  const directories = [...(process.env['PATH'] ?? '').split(delimiter), ...more].filter(isAbsolute)
+  return directories.map((directory) => join(directory, name)).filter(isExecutable)
 }
 
 function isExecutable(file: string): boolean {
