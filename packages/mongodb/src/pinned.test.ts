@@ -199,6 +199,20 @@ describe('draining', () => {
     expect(subject.quiet()).toBe(true)
   })
 
+  test('an answer that goes on is told from the last one, wherever its header is cut', () => {
+    for (const [bytes, quiet] of [
+      [more, false],
+      [reply, true],
+    ] as const) {
+      for (const pieces of everySplit(bytes)) {
+        const [subject, port] = [pinned(), new Port()]
+        subject.fromClient(Buffer.from(find), port)
+        for (const piece of pieces) if (piece.length > 0) subject.fromBackend(Buffer.from(piece), port)
+        expect(subject.quiet()).toBe(quiet)
+      }
+    }
+  })
+
   test('half a request is no quiet, and a request without an answer is none that is waited for', () => {
     const [subject, port] = [pinned(), new Port()]
     subject.fromClient(Buffer.from(find.subarray(0, 20)), port)
