@@ -55,7 +55,7 @@ describeNeeding(['mariadbd', 'mariadb'], 'hostile clients', () => {
     })
   })
 
-  describe('half a handshake', () => {
+  describe.concurrent('half a handshake', () => {
     test.each<[string, Buffer]>([
       ['nothing', Buffer.alloc(0)],
       ['half a head', login.subarray(0, 3)],
