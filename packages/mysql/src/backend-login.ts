@@ -108,17 +108,16 @@ export class Quirks {
 }
 
 /**
- * The backend's first word to a login that names a plugin which nobody has; undefined when it did not understand that. Nothing of it
- * has reached the client then.
+ * The backend's first word to a login that names a plugin which nobody has, or how it did not understand that. Nothing of it has
+ * reached the client then.
  */
-export async function askAgain({ end, login }: Opened): Promise<Buffer | undefined> {
-  if (!has(login.flags, 'pluginAuth')) return undefined
+export async function askAgain({ end, login }: Opened): Promise<Buffer | 'confused' | 'closed'> {
   await end.write(encodeLogin({ ...login, plugin: unknownPlugin }))
   try {
     const reply = await end.read()
-    return reply[0] === replies.error && confusion.includes(errorNumber(reply)) ? undefined : reply
+    return reply[0] === replies.error && confusion.includes(errorNumber(reply)) ? 'confused' : reply
   } catch (error) {
-    if (GatewayError.from(error).code === 'PROXY_BACKEND_CLOSED') return undefined
+    if (GatewayError.from(error).code === 'PROXY_BACKEND_CLOSED') return 'closed'
     throw error
   }
 }

@@ -33,10 +33,11 @@ export async function passOn(call: Establishing): Promise<Established | undefine
   const { backend, client, quirks } = call
   let opened = await openBackend(call)
   if (isDeclined(opened)) return decline(client, opened)
-  if (!quirks.has(backend.id)) {
+  if (has(opened.login.flags, 'pluginAuth') && !quirks.has(backend.id)) {
     const first = await askAgain(opened)
-    if (first !== undefined) return authenticate(call, opened, first)
-    quirks.add(backend.id)
+    if (typeof first !== 'string') return authenticate(call, opened, first)
+    // One that closes may just have been restarted: it is not held against it.
+    if (first === 'confused') quirks.add(backend.id)
     opened.upstream.destroy()
     opened = await openBackend(call)
     if (isDeclined(opened)) return decline(client, opened)

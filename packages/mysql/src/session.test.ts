@@ -182,24 +182,95 @@ describe('a backend that cannot ask again', () => {
     expect(await take(peer)).toEqual({ sequence: 4, payload: okPayload })
   }
 
-  test.each([
-    ['says so', (peer: Peer) => say(peer, 2, encodeError({ number: 1251, sqlState: '08004', message: 'what?' }))],
-    ['closes', (peer: Peer) => peer.destroy()],
-  ])('and %s is shown the answer to its greeting, and is remembered', async (_, refusal) => {
-    const { told, serve } = answering(offered([], false), refusal)
+  const confused = (peer: Peer): boolean =>
+    say(peer, 2, encodeError({ number: 1251, sqlState: '08004', message: 'what?' }))
+  const answers = ['', 'proof of twenty byte', 'proof of twenty byte']
+
+  test('and says so is shown the answer to its greeting, and is remembered', async () => {
+    const { told, serve } = answering(offered([], false), confused)
     const s = await open(serve)
     await logsIn(s)
     expect(s.server.connections).toHaveLength(2)
     await logsIn(s)
     expect(s.server.connections).toHaveLength(3)
     expect(told.map(({ plugin }) => plugin)).toEqual([unknownPlugin, greeting.plugin, greeting.plugin])
-    expect(told.map(({ response }) => String(response))).toEqual(['', 'proof of twenty byte', 'proof of twenty byte'])
+    expect(told.map(({ response }) => String(response))).toEqual(answers)
   })
 
-  test('since it knows no plugins is shown it too', async () => {
+  test('and closes is shown it too, but may just have been restarted', async () => {
+    const { told, serve } = answering(offered([], false), (peer) => peer.destroy())
+    const s = await open(serve)
+    await logsIn(s)
+    await logsIn(s)
+    expect(told.map(({ plugin }) => plugin)).toEqual([unknownPlugin, greeting.plugin, unknownPlugin, greeting.plugin])
+  })
+
+  test('since it knows no plugins is shown it at once', async () => {
     const { told, serve } = answering(offered([], false) & ~capabilities.pluginAuth, () => undefined)
-    await logsIn(await open(serve))
-    expect(told.at(-1)).toMatchObject({ plugin: '', response: Buffer.from('proof of twenty byte') })
+    const s = await open(serve)
+    await logsIn(s)
+    expect(s.server.connections).toHaveLength(1)
+    expect(told).toMatchObject([{ plugin: '', response: Buffer.from('proof of twenty byte') }])
+  })
+})
+
+describe('a backend that is not ready', () => {
+  const shutdown = encodeError({ number: 1053, sqlState: '08S01', message: 'Server shutdown in progress' })
+  const ready = async (peer: Peer): Promise<void> => {
+    greet(peer)
+    await take(peer)
+    say(peer, 2, okPayload)
+  }
+  /** Time passes while the gateway tries. */
+  async function passing(s: Scene, until: () => boolean): Promise<void> {
+    for (let passed = 0; passed < 60 && !until(); passed++) {
+      s.clock.advance(200)
+      await settle(6)
+    }
+  }
+
+  test.each<[string, (peer: Peer) => unknown]>([
+    ['closes', (peer) => peer.end()],
+    ['breaks off', (peer) => peer.reset()],
+    ['is shutting down', (peer) => say(peer, 0, shutdown)],
+    ['says nothing', () => undefined],
+  ])('since it %s is dialled again', async (_, unready) => {
+    const attempts: Peer[] = []
+    const s = await open((peer) => (attempts.push(peer) < 2 ? unready(peer) : ready(peer)), {}, {})
+    const { peer } = await s.client()
+    peer.write(login())
+    await passing(s, () => peer.receivedBytes > 90)
+    expect(await take(peer)).toEqual({ sequence: 2, payload: okPayload })
+    expect(attempts).toHaveLength(2)
+  })
+
+  test('in time is not, and its client hears what it said last', async () => {
+    const s = await open((peer) => say(peer, 0, shutdown), { readinessTimeoutMs: 2_000 })
+    const { peer } = await s.client()
+    peer.write(login())
+    await passing(s, () => peer.ended)
+    expect(await take(peer)).toEqual({ sequence: 2, payload: shutdown })
+    const dials = s.transport.dials
+    expect(dials).toBeGreaterThan(2)
+    await passing(s, () => false)
+    expect(s.transport.dials).toBe(dials)
+  })
+
+  test('is not dialled again where that is not wanted', async () => {
+    const s = await open((peer) => peer.end(), { readinessTimeoutMs: 0 })
+    const { peer } = await s.client()
+    peer.write(login())
+    expect(errorNumber((await take(peer)).payload)).toBe(1105)
+    expect(s.transport.dials).toBe(1)
+  })
+
+  test('since it is no MySQL at all is not dialled again', async () => {
+    const s = await open((peer) => peer.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    const { peer } = await s.client()
+    peer.write(login())
+    const { payload } = await take(peer)
+    expect([errorNumber(payload), String(payload)]).toEqual([1105, expect.stringContaining('the backend answered')])
+    expect(s.transport.dials).toBe(1)
   })
 })
 

@@ -8,6 +8,9 @@ const longestDelayMs = 1_000
 /** ER_SERVER_SHUTDOWN. */
 const shuttingDown = 1053
 
+/** One for all: nobody writes on it. */
+const silence = new GatewayError('PROXY_BACKEND_TIMEOUT')
+
 /** A backend that has spoken: its greeting, or the error that it sent in place of one. */
 export interface Greeted {
   readonly upstream: Upstream
@@ -61,7 +64,7 @@ async function tryHear(
   } catch (cause) {
     upstream?.destroy()
     const error = GatewayError.from(cause)
-    if (error.code === 'PROXY_BACKEND_CLOSED') return { error }
+    if (error.code === 'PROXY_BACKEND_CLOSED' || error === silence) return { error }
     // A port that was open a moment ago and is closed now belongs to a server that restarts.
     if (again && error.code === 'PROXY_DIAL_REFUSED') return { error }
     if (isReset(error)) return { error }
@@ -77,12 +80,19 @@ function isReset({ code, cause }: GatewayError): boolean {
 /** A connection that nobody greets may be held by what only forwards to the backend: it is given up and made anew. */
 async function hear(upstream: Upstream, clock: Clock, silenceMs: number): Promise<Greeted> {
   const end = new BackendEnd(upstream)
-  const cancel = silenceMs > 0 ? clock.after(silenceMs, () => upstream.destroy()) : undefined
+  let silent = false
+  const giveUpWaiting = (): void => {
+    silent = true
+    upstream.destroy()
+  }
+  const cancel = silenceMs > 0 ? clock.after(silenceMs, giveUpWaiting) : undefined
   try {
     const payload = await end.read()
     const failed = payload[0] === replies.error
     const greeting = failed ? undefined : parseGreeting(payload)
     return { upstream, end, greeting, error: failed ? payload : undefined }
+  } catch (error) {
+    throw silent ? silence : error
   } finally {
     cancel?.()
   }
