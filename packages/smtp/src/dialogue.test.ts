@@ -190,6 +190,15 @@ describe('the backend', () => {
     },
   )
 
+  test('has nothing to say with 250 to DATA', async () => {
+    await using stage = await SmtpStage.open()
+    const [client, backend] = await stage.established()
+    await envelope(client, backend)
+    client.peer.write('DATA\r\n')
+    await backend.hears('DATA\r\n', '250 2.0.0 queued\r\n')
+    await client.ends('421 4.3.2 the backend answered with malformed bytes\r\n')
+  })
+
   test.each(['354 go on\r\n', '334 x\r\n'])('has nothing to say with %j to MAIL', async (reply) => {
     await using stage = await SmtpStage.open()
     const [client, backend] = await stage.established()

@@ -255,8 +255,7 @@ export class Dialogue implements LinkHandler, InputSink, Relay, RelayFlight, Wat
 
   /** Content that is not what it must be never gets its end: the backend forgets the message. */
   onFault(error: GatewayError): void {
-    if (this.inContent) this.fail('error', error)
-    else this.dismiss(error)
+    this.dismiss(error)
   }
 
   // ---- the backend ------------------------------------------------------------------------------------------
