@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { describeNeeding, findFreePort, type Launched, run, temporaryDirectory } from '@proxy/test-servers'
 import { MongoClient } from 'mongodb'
 import { createTransport } from 'nodemailer'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { anyPorts, startGateway, statsOf } from './gateway-process.ts'
 
@@ -12,15 +13,12 @@ type Ports = Readonly<Record<(typeof names)[number], number>>
 describe.each([1, 2])('the embedded default with %i workers', (workers) => {
   let gateway: Launched
   let ports: Ports
-  /** Only this gateway's. */
   let scratch: string
 
   beforeAll(async () => {
     const found = await Promise.all(names.map(async (name) => [name, await findFreePort()] as const))
     ports = Object.fromEntries(found) as Ports
-    scratch = temporaryDirectory('embedded')
-    // Its servers run under another account.
-    chmodSync(scratch, 0o755)
+    scratch = scratchDirectory()
     const env = Object.fromEntries(found.map(([name, port]) => [`${name}_PORT`, `${port}`]))
     gateway = await startGateway({ args: ['--workers', `${workers}`], env: { ...env, TMPDIR: scratch } })
   })
@@ -168,10 +166,15 @@ describe.each([1, 2])('the embedded default with %i workers', (workers) => {
 })
 
 describe('the embedded default', () => {
-  it('ends at once at a second signal', async () => {
-    const port = await findFreePort()
-    const env = { ...anyPorts, HTTP_PORT: `${port}` }
+  it('ends at once at a second signal, and leaves nothing behind', async () => {
+    const [port, postgres] = [await findFreePort(), await findFreePort()]
+    const scratch = scratchDirectory()
+    const env = { ...anyPorts, HTTP_PORT: `${port}`, TCP_POSTGRES_PORT: `${postgres}`, TMPDIR: scratch }
     const gateway = await startGateway({ args: ['--workers', '1'], env })
+    const client = new pg.Client(`postgres://demo:demo@127.0.0.1:${postgres}/alpha`)
+    client.on('error', () => undefined)
+    await client.connect()
+    expect(readdirSync(scratch)).toHaveLength(1)
     using _request = await endlessRequest(port)
     gateway.signal('SIGINT')
     await gateway.waitFor(/draining/)
@@ -179,8 +182,16 @@ describe('the embedded default', () => {
     const repeat = setInterval(() => gateway.signal('SIGINT'), 50)
     expect(await gateway.exited).toEqual({ code: 1, signal: null })
     clearInterval(repeat)
+    expect(readdirSync(scratch)).toEqual([])
   })
 })
+
+/** For the temporary files of one gateway alone. Its servers run under another account. */
+function scratchDirectory(): string {
+  const directory = temporaryDirectory('embedded')
+  chmodSync(directory, 0o755)
+  return directory
+}
 
 /** A request whose body never ends, so that no drain can finish it. */
 async function endlessRequest(port: number): Promise<Disposable> {

@@ -6,6 +6,8 @@ import type { EmbeddedPlan, ServerName } from './plan.ts'
 import { serverNames, servers } from './servers.ts'
 import { EmbeddedTenant, tenants } from './tenants.ts'
 
+const endingMs = 300
+
 interface Waiting {
   readonly server: OnDemandServer
   /** Holds the port until the server takes it, since the guard of the workers lets exactly this port pass. */
@@ -55,9 +57,12 @@ export class EmbeddedBackends {
     await Promise.all([...ended, ...this.#mail.map((server) => server.close())])
   }
 
-  /** What is left to do when the process exits without `close`. */
+  /** What is left to do when the process exits without `close`: nothing asynchronous any longer. */
   abandon(): void {
-    for (const { server } of this.#servers.values()) server.abandon()
+    const servers = [...this.#servers.values()].map(({ server }) => server)
+    // One that is still ending would write into its directory while that is removed.
+    if (servers.filter((server) => server.abandon()).length > 0) sleepSync(endingMs)
+    for (const server of servers) server.clear()
   }
 
   async #openWeb(name: string): Promise<[string, number]> {
@@ -81,6 +86,10 @@ export class EmbeddedBackends {
     this.#servers.set(name, { reserved, server: new OnDemandServer({ recipe, port, onChange }) })
     return [name, port]
   }
+}
+
+function sleepSync(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
 function reserve(): Promise<Server> {

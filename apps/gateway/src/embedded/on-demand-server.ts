@@ -61,9 +61,13 @@ export class OnDemandServer {
     this.#directory = undefined
   }
 
-  /** What is left to do when the process exits without `stop`. */
-  abandon(): void {
-    this.#child?.kill(this.#options.recipe.abandonSignal)
+  /** For the end of this process without `stop`: tells the server to end at once. False: there is none. */
+  abandon(): boolean {
+    return this.#child?.kill(this.#options.recipe.abandonSignal) === true
+  }
+
+  /** Behind `abandon`, when the server has had the time to end. */
+  clear(): void {
     if (this.#directory !== undefined) removeDirectory(this.#directory)
   }
 
