@@ -23,6 +23,7 @@ import {
 
 /** Inputs for each part of the codec; all together are above a million. */
 const count = Number(process.env['PROXY_FUZZ_INPUTS'] ?? 220_000)
+const seed = Number(process.env['PROXY_FUZZ_SEED'] ?? 0)
 
 const captured = (name: string): Buffer => readFileSync(new URL(`__fixtures__/${name}.bin`, import.meta.url))
 const logins = ['cli', 'mysql2', 'mariadb'].map((name) => captured(`${name}.login`).subarray(4))
@@ -30,9 +31,9 @@ const commands = ['cli', 'mysql2', 'mariadb'].map((name) => captured(`${name}.co
 const settings = settingsOf({ keys: ['sni', 'user', 'database'], defaultKey: 'default' })
 
 /** Whatever comes, it is taken or refused with a code; an error of our own making would be another class. */
-function endure(samples: readonly Buffer[], seed: number, take: (bytes: Buffer) => void): number {
+function endure(samples: readonly Buffer[], part: number, take: (bytes: Buffer) => void): number {
   let taken = 0
-  for (const bytes of fuzzed(samples, count, seed)) {
+  for (const bytes of fuzzed(samples, count, seed + part)) {
     try {
       take(bytes)
       taken++
