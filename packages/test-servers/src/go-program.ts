@@ -45,7 +45,7 @@ function builderOf(lock: string): number {
 
 async function build(sources: string, program: string): Promise<void> {
   try {
-    const args = ['build', '-trimpath', '-ldflags=-s -w', '-o', `${program}.unfinished`, '.']
+    const args = ['build', '-buildvcs=false', '-trimpath', '-ldflags=-s -w', '-o', `${program}.unfinished`, '.']
     await runOrThrow('go', args, { cwd: sources, env: { CGO_ENABLED: '0' } })
     renameSync(`${program}.unfinished`, program)
   } finally {

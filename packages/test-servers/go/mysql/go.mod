@@ -1,6 +1,6 @@
 module proxy.test/mysql
 
-go 1.24
+go 1.23.3
 
 require (
 	github.com/dolthub/go-mysql-server v0.20.0
