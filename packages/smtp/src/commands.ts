@@ -212,6 +212,8 @@ export class Commands {
       this.#task = undefined
       return this.#dialogue.send(`${task.response}\r\n`, turnOf('auth'))
     }
+    // That this backend does not know EHLO is nothing for mail to bounce for.
+    if (code >= 500 && kind === 'silentHello') return this.#fail(Buffer.from(replies.helloRefused))
     if (code >= 300) return this.#fail(bytes)
     if (kind === 'silentHello') {
       this.#relayedLines(bytes)

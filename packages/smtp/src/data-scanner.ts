@@ -1,5 +1,10 @@
 import { CR, DOT, LF, NUL } from './wire.ts'
 
+/** Bytes from which on a look at all of them at once pays. */
+const many = 1_024
+/** What is not just the text of a line or the end of one whose successor begins without a dot. */
+const odd = /\r(?!\n[^.])|(?<!\r)\n|\0/
+
 const LINE_START = 0
 const TEXT = 1
 const AFTER_CR = 2
@@ -24,14 +29,8 @@ export class DataScanner {
 
   /** The offset behind the end of the content; 0 = all of it is content; -1 = invalid, see {@link fault}. */
   scan(bytes: Buffer, at: number): number {
-    const end = this.#findEnd(bytes, at)
-    if (end < 0) return end
-    const nul = bytes.indexOf(NUL, at)
-    return nul >= 0 && (end === 0 || nul < end) ? this.#invalid('NUL is not allowed') : end
-  }
-
-  #findEnd(bytes: Buffer, at: number): number {
     let i = at
+    let whole = bytes.length - at >= many
     while (i < bytes.length) {
       switch (this.#state) {
         case LINE_START:
@@ -53,25 +52,52 @@ export class DataScanner {
           this.#state = LINE_START
           break
         default:
-          i = this.#endOfLine(bytes, i)
+          // Once a scan: many dots would make many looks.
+          if (whole) i = firstOdd(bytes, i)
+          whole = false
+          i = this.#text(bytes, i)
           if (i < 0) return i
       }
     }
     return 0
   }
 
-  /** Behind the CR of the line, or the end of the bytes. */
-  #endOfLine(bytes: Buffer, at: number): number {
-    const cr = bytes.indexOf(CR, at)
-    const lf = bytes.indexOf(LF, at)
-    if (lf >= 0 && (cr < 0 || lf < cr)) return this.#invalid('bare LF is not allowed')
-    if (cr < 0) return bytes.length
-    this.#state = AFTER_CR
-    return cr + 1
+  /** Reads lines until something has to be looked at closely: behind a CR, or at the end of the bytes. */
+  #text(bytes: Buffer, at: number): number {
+    const last = bytes.length - 2
+    let i = at
+    for (;;) {
+      i = nextControl(bytes, i)
+      if (i === bytes.length) return i
+      const byte = bytes[i]
+      if (byte === CR) {
+        const isOrdinary = i < last && bytes[i + 1] === LF && bytes[i + 2] !== DOT
+        if (!isOrdinary) {
+          this.#state = AFTER_CR
+          return i + 1
+        }
+        i += 2
+      } else if (byte === LF) return this.#invalid('bare LF is not allowed')
+      else if (byte === NUL) return this.#invalid('NUL is not allowed')
+      else i++
+    }
   }
 
   #invalid(fault: string): number {
     this.fault = fault
     return -1
   }
+}
+
+/** Every byte of all mail comes through here. A regular expression is three times as fast as a loop. */
+function firstOdd(bytes: Buffer, at: number): number {
+  const match = odd.exec(bytes.toString('latin1', at))
+  return match === null ? bytes.length : at + match.index
+}
+
+/** The offset of the next byte up to CR, among which are all that matter, or the end. */
+function nextControl(bytes: Buffer, at: number): number {
+  let i = at
+  while (i < bytes.length && bytes[i]! > CR) i++
+  return i
 }

@@ -65,6 +65,18 @@ test('mutated content ends where it should, and nowhere else', () => {
   for (const bytes of fuzzed(mails, 600_000 * factor, seed)) compare(bytes, (cut = (cut + 7) % (bytes.length + 1)))
 })
 
+/** Long enough to be looked at as a whole, which short content is not. */
+const longMails = [
+  `${'x'.repeat(60)}\r\n`.repeat(20) + '..\r\n.\r\nQUIT\r\n',
+  `${'\r\n'.repeat(520)}.\r\n`,
+  `${'a\tb'.repeat(400)}\r\n.\r\n${'x'.repeat(1_100)}\n`,
+]
+
+test('long content ends where it should, and nowhere else', () => {
+  let cut = 0
+  for (const bytes of fuzzed(longMails, 60_000 * factor, seed)) compare(bytes, (cut = (cut + 71) % (bytes.length + 1)))
+})
+
 /** Takes everything, answers DATA and AUTH at once, and writes down what it saw. */
 class Recorder implements InputSink {
   ready = true

@@ -25,6 +25,7 @@ export const replies = {
   loginCancelled: '501 5.0.0 Authentication cancelled\r\n',
   mechanism: '504 5.5.4 Authentication mechanism not supported\r\n',
   oneTenant: '452 4.5.3 Send this recipient a message of its own\r\n',
+  helloRefused: '451 4.3.5 the backend does not take the greeting\r\n',
   tooManyErrors: '421 4.7.0 Too many errors\r\n',
   spokeTooSoon: '554 5.5.0 Data was sent before it was asked for\r\n',
 } as const

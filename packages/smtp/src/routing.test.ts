@@ -107,6 +107,15 @@ describe('by recipient', () => {
     await client.says('DATA\r\n', '503 5.5.1 Need RCPT first\r\n')
   })
 
+  test('a backend that does not take EHLO makes no mail bounce', async () => {
+    await using stage = await SmtpStage.open(keys)
+    const client = await introduced(stage, offered)
+    await client.says(mail, ok)
+    client.peer.write('RCPT TO:<bob@alpha>\r\n')
+    await (await stage.backend()).opens('EHLO client.example\r\n', '500 5.5.1 LHLO only\r\n')
+    await client.hears('451 4.3.5 the backend does not take the greeting\r\n')
+  })
+
   test('a backend that cannot be reached is a passing failure of that recipient', async () => {
     await using stage = await SmtpStage.open(keys)
     stage.transport.fault('10.0.0.1:25', { refuse: true })
