@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Leaf } from './certificates.ts'
+import { type LoginService, loginService } from './login-service.ts'
 import { removeDirectory, temporaryDirectory } from './directories.ts'
 import { findFreePort } from './ports.ts'
 import {
@@ -15,6 +16,7 @@ import {
   writeSettings,
 } from './postfix-files.ts'
 import { type Launched, launch } from './processes.ts'
+import type { SmtpUser } from './smtp-sink.ts'
 
 export interface PostfixServerOptions {
   /** Its host name, as in its greeting and its Received headers. Default `backend.test`. */
@@ -27,6 +29,8 @@ export interface PostfixServerOptions {
   readonly xclient?: boolean | undefined
   /** Every connection begins with a PROXY protocol header (v1 or v2). Default false. */
   readonly proxyProtocol?: boolean | undefined
+  /** AUTH PLAIN and LOGIN are offered, with TLS and without. Default: no AUTH. */
+  readonly users?: readonly SmtpUser[] | undefined
   /** Send all mail on to `host:port`, by SMTP. Default: deliver it, whatever its domain. */
   readonly relayTo?: string | undefined
   /** Added to main.cf. */
@@ -52,14 +56,16 @@ export class PostfixServer {
   readonly #directory: string
   readonly #places: PostfixPlaces
   readonly #opening: string | undefined
+  readonly #logins: LoginService | undefined
   #process: Launched | undefined
 
   /** Use {@link postfixServer}. `opening`: what is sent to be greeted; undefined = it takes a TLS handshake. */
-  constructor(directory: string, places: PostfixPlaces, port: number, opening: string | undefined) {
+  constructor(directory: string, places: PostfixPlaces, port: number, opening?: string, logins?: LoginService) {
     this.#directory = directory
     this.#places = places
     this.port = port
     this.#opening = opening
+    this.#logins = logins
   }
 
   /** `host:port`, as a resolver answers it. */
@@ -123,6 +129,7 @@ export class PostfixServer {
   /** Ends it and removes everything. */
   async stop(): Promise<void> {
     await this.kill()
+    await this.#logins?.stop()
     removeDirectory(this.#directory)
   }
 
@@ -150,9 +157,11 @@ export async function postfixServer(options: PostfixServerOptions = {}): Promise
   chmodSync(directory, 0o755)
   const places = postfixPlaces(directory)
   const port = options.port ?? (await findFreePort())
-  writeSettings(places, settingsOf(options, places), [`127.0.0.1:${port} inet n - n - - smtpd`])
+  const logins = options.users === undefined ? undefined : await loginService(options.users)
+  const settings = { ...settingsOf(options, places), ...loginSettings(logins), ...options.settings }
+  writeSettings(places, settings, [`127.0.0.1:${port} inet n - n - - smtpd`])
   const opening = options.proxyProtocol === true ? 'PROXY TCP4 127.0.0.1 127.0.0.1 1 25\r\n' : ''
-  const server = new PostfixServer(directory, places, port, options.implicitTls === true ? undefined : opening)
+  const server = new PostfixServer(directory, places, port, options.implicitTls === true ? undefined : opening, logins)
   if (options.start !== false) await server.start()
   return server
 }
@@ -164,8 +173,12 @@ function settingsOf(options: PostfixServerOptions, places: PostfixPlaces): Postf
     ...(options.tls === undefined ? {} : tlsSettings(options.tls, options.implicitTls === true)),
     ...(options.xclient === false ? {} : { smtpd_authorized_xclient_hosts: '127.0.0.0/8' }),
     ...(options.proxyProtocol === true ? { smtpd_upstream_proxy_protocol: 'haproxy' } : {}),
-    ...options.settings,
   }
+}
+
+function loginSettings(logins: LoginService | undefined): PostfixSettings {
+  if (logins === undefined) return {}
+  return { smtpd_sasl_auth_enable: 'yes', smtpd_sasl_type: 'dovecot', smtpd_sasl_path: logins.path }
 }
 
 /** Whether a message is there as a whole; one that is not executable was broken off, and stays for days. */

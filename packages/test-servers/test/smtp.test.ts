@@ -41,6 +41,15 @@ describeNeeding(['postfix', 'swaks'], 'postfixServer', () => {
     expect(mail!.data.toString()).toContain('by second.test (Postfix)')
   })
 
+  test('checks passwords', async () => {
+    await using server = await postfixServer({ users: [{ name: 'demo', password: 'right' }] })
+    for (const method of ['PLAIN', 'LOGIN']) {
+      const login = ['-a', method, '-au', 'demo', '-ap']
+      expect(await send(server.port, ...login, 'right')).toMatch(/^250 /)
+      expect(await send(server.port, ...login, 'wrong')).toContain('535 5.7.8 Error: authentication failed')
+    }
+  })
+
   test('greets behind a PROXY protocol header only', async () => {
     await using server = await postfixServer({ proxyProtocol: true })
     expect(await send(server.port, '--proxy', 'TCP4 203.0.113.9 127.0.0.1 4321 25')).toMatch(/^250 /)
