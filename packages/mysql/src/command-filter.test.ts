@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { CommandFilter, type CommandScope } from './command-filter.ts'
 
 type FindTarget = CommandScope['find']
-import { encodePacket, unknownPlugin } from './wire.ts'
+import { encodePacket, okPayload, unknownPlugin } from './wire.ts'
 
 class Backend {
   readonly #parts: Buffer[] = []
@@ -129,5 +129,62 @@ describe('the command filter', () => {
     const long = encodePacket(0, Buffer.from(`\x03/*${' '.repeat(1_000_000)}`, 'latin1'))
     await filter.fromClient(long.subarray(0, 500_000), backend)
     expect(backend.received.length).toBe(500_000)
+  })
+})
+
+describe('a session is quiet', () => {
+  const ok = encodePacket(1, okPayload)
+  const begin = (): {
+    filter: CommandFilter
+    says(answer: Buffer): boolean
+    does(...sent: Buffer[]): Promise<void>
+  } => {
+    const filter = new CommandFilter({ find: finds, userWithin: (user) => user }, false)
+    const port = { toBackend: () => undefined, toClient: () => undefined, end: () => undefined }
+    return {
+      filter,
+      says: (answer) => (filter.fromBackend(answer, port), filter.quiet(answer.subarray(-16))),
+      does: async (...sent) => filter.fromClient(Buffer.concat(sent), port),
+    }
+  }
+  const eof = encodePacket(3, Buffer.of(0xfe, 0, 0, 2, 0))
+  const result = Buffer.concat([encodePacket(1, Buffer.of(1)), encodePacket(2, Buffer.from('column')), eof])
+
+  test('from its login on', () => expect(begin().says(encodePacket(2, okPayload))).toBe(true))
+
+  test('behind the answer to its command', async () => {
+    const { does, says } = begin()
+    await does(query('select 1'))
+    expect(says(result.subarray(0, 12))).toBe(false)
+    expect(says(result.subarray(12))).toBe(true)
+  })
+
+  test('not before the last of several commands is answered', async () => {
+    const { does, says } = begin()
+    await does(query('select 1'), query('KILL 1073741825'), query('select sleep(9)'))
+    expect(says(result)).toBe(false)
+    expect(says(ok)).toBe(false)
+    await does(query('select 2'))
+    expect(says(result)).toBe(false)
+    expect(says(result)).toBe(true)
+  })
+
+  test('whatever has no answer', async () => {
+    const { does, says } = begin()
+    const [close, data] = [0x19, 0x18].map((command) => encodePacket(0, Buffer.of(command, 1, 0, 0, 0)))
+    await does(close!, data!, query('select 1'), close!)
+    expect(says(result)).toBe(true)
+  })
+
+  test('behind an answer in which a packet was cut anywhere', async () => {
+    const whole = Buffer.concat([result, result])
+    for (const [one, other] of everySplit(whole)) {
+      const { does, says, filter } = begin()
+      await does(query('select 1'), query('select 2'))
+      if (one.length < result.length) expect(says(one)).toBe(false)
+      else says(one)
+      says(other)
+      expect(filter.quiet(whole.subarray(-16))).toBe(true)
+    }
   })
 })

@@ -1,8 +1,11 @@
 import type { RelayFilter, RelayPort } from '@proxy/kernel'
+import { AnswerCount } from './answer-count.ts'
 import { maxChangeUserBytes, withoutProof } from './change-user.ts'
 import { endsIdle, okEndsIdle } from './idle.ts'
 import { killTarget, maxKillBytes, mayKill, retarget } from './kill.ts'
 import { commands, encodePacket, headerBytes } from './wire.ts'
+
+const unanswered: readonly number[] = [commands.quit, commands.stmtSendLongData, commands.stmtClose]
 
 /** What the commands of a session may mean beyond its backend. */
 export interface CommandScope {
@@ -24,11 +27,16 @@ export class CommandFilter implements RelayFilter {
   #passing = 0
   #held: Buffer | undefined = undefined
   #lastSequence = 0
+  readonly #answers: AnswerCount = new AnswerCount()
+  /** Commands that have an answer; clients may send several before the first of them comes. */
+  #commands: number
   /** What a short answer says of itself; undefined: its last bytes must tell. */
   #endedIdle: boolean | undefined = undefined
 
-  constructor(scope: CommandScope, hasQueryAttributes: boolean) {
+  /** `awaited`: answers that are due from the beginning. */
+  constructor(scope: CommandScope, hasQueryAttributes: boolean, awaited = 0) {
     this.#scope = scope
+    this.#commands = awaited
     this.#textAt = hasQueryAttributes ? 3 : 1
   }
 
@@ -41,12 +49,13 @@ export class CommandFilter implements RelayFilter {
   }
 
   fromBackend(bytes: Buffer, port: RelayPort): void {
+    this.#answers.take(bytes)
     this.#endedIdle = okEndsIdle(bytes)
     port.toClient(bytes)
   }
 
   quiet(tail: Buffer): boolean {
-    return this.#endedIdle ?? endsIdle(tail)
+    return this.#answers.begun >= this.#commands && (this.#endedIdle ?? endsIdle(tail))
   }
 
   #walk(bytes: Buffer, port: RelayPort): void | Promise<void> {
@@ -73,10 +82,16 @@ export class CommandFilter implements RelayFilter {
       const most = this.#mostOf(all, at + headerBytes, length)
       if (most === undefined) return at
       if (length <= most) return end <= all.length ? -1 : at
+      this.#count(all[at + headerBytes]!, length)
     }
     this.#lastSequence = all[at + 3]!
     if (end > all.length) this.#passing = end - all.length
     return Math.min(end, all.length)
+  }
+
+  /** The answer to a command of several packets is numbered behind them: that one is not waited for. */
+  #count(command: number, length: number): void {
+    if (!unanswered.includes(command) && length < 0xff_ffff) this.#commands++
   }
 
   /** A command begins to count anew; a long run of packets that comes round to 0 goes on. */
@@ -98,6 +113,7 @@ export class CommandFilter implements RelayFilter {
   #amend(all: Buffer, at: number, port: RelayPort): void | Promise<void> {
     port.toBackend(all.subarray(0, at))
     this.#lastSequence = 0
+    this.#commands++
     const end = at + headerBytes + all.readUIntLE(at, 3)
     const packet = all.subarray(at, end)
     const payload = packet.subarray(headerBytes)

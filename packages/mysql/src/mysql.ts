@@ -167,8 +167,9 @@ class Mysql implements Protocol {
     const backendId = greeting.connectionId
     const connection: Connection = { id, tenant, address, backendId, caller: callerOf(caller) }
     const scope = new SessionScope(this.#inGateway, settings, tenant, address)
-    const filter = new CommandFilter(scope, has(login.flags, 'queryAttributes'))
-    const options: RelayOptions = { goodbye, relay: beginningWith(caller.client.next(ok), filter) }
+    const first = caller.client.next(ok)
+    const filter = new CommandFilter(scope, has(login.flags, 'queryAttributes'), answersCommand(first) ? 1 : 0)
+    const options: RelayOptions = { goodbye, relay: beginningWith(first, filter) }
     connections.add(connection)
     return session.relay(upstream, options).then(
       () => connections.forget(connection),
@@ -187,6 +188,11 @@ function beginningWith(ok: Buffer, filter: RelayFilter): Relay {
     name,
     start: (request) => start({ ...request, backendUnread: Buffer.concat([ok, request.backendUnread]) }),
   }
+}
+
+/** The OK to a login is numbered behind it; the one to the choice of a database is not. */
+function answersCommand(ok: Buffer): boolean {
+  return ok[3] === 1
 }
 
 function callerOf({ login, session }: Caller): ConnectionCaller {

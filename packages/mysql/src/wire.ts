@@ -21,6 +21,8 @@ export const commands = {
   ping: 0x0e,
   changeUser: 0x11,
   stmtPrepare: 0x16,
+  stmtSendLongData: 0x18,
+  stmtClose: 0x19,
 } as const
 
 /** Status flags of OK and EOF packets. */
