@@ -96,11 +96,11 @@ export class SessionRoutes {
   }
 
   #dialRequest(backend: Backend, key: string, plugin: Protocol): DialRequest {
-    const { id, client, local, listener } = this.#session
+    const { id, client, listener } = this.#session
     const request = this.#setup.generation.dialRequest(backend, key, plugin, listener)
     return backend.proxyProtocol === 0
       ? { ...request, session: id }
-      : { ...request, session: id, client: client.peer, local }
+      : { ...request, session: id, client: client.peer, local: this.#session.local }
   }
 
   async #resolveLater(answer: Promise<Backend>, key: string, startedAt: number): Promise<Backend> {
