@@ -117,6 +117,18 @@ describeNeeding(['ferretdb', 'openssl'], 'TLS', () => {
     expect(client.messages).toEqual([])
   })
 
+  test('TLS and plain on one port, unless TLS is required', async () => {
+    const protocol = { keys: [], defaultKey: 'alpha' } as const
+    await using either = await open({ protocol }, { mode: 'negotiated' })
+    const plain = (port: number): string => alpha.url('shop', { port })
+    expect(await withClient(at('localhost', either.port), count)).toBe(0)
+    expect(await withClient(plain(either.port), count)).toBe(0)
+    await using required = await open({ protocol }, { mode: 'negotiated', required: true })
+    expect(await withClient(at('localhost', required.port), count)).toBe(0)
+    await errorOf(withClient(plain(required.port), count, { serverSelectionTimeoutMS: 500 }))
+    expect(required.dials).toEqual(['alpha'])
+  })
+
   test('client certificates are accepted and refused', async () => {
     await using gateway = await open({}, { ca: authority.cert, requireClientCert: true })
     const strangers = certificateAuthority('Strangers')
