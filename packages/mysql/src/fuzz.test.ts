@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { GatewayError } from '@proxy/kernel'
 import { fuzzed } from '@proxy/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { AnswerCount } from './answer-count.ts'
 import { agreed, offered } from './capabilities.ts'
 import { withoutProof } from './change-user.ts'
 import { CommandFilter, type CommandScope } from './command-filter.ts'
@@ -94,6 +95,7 @@ describe('fuzzed', () => {
       errorNumber(bytes)
       endsIdle(bytes.subarray(-16))
       okEndsIdle(bytes)
+      new AnswerCount().take(bytes)
     })
   })
 
