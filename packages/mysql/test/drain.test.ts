@@ -87,7 +87,7 @@ describeNeeding(['mariadbd', 'mariadb'], 'drain', () => {
       expect(await asRoot(server.port, 'select sum(i) from alpha.unnamed')).toBe('7\n')
     })
 
-    test.fails('commands that were pipelined are answered, all of them', async () => {
+    test('commands that were pipelined are answered, all of them', async () => {
       await using gateway = await openGateway(to(server))
       const connection = await connectMariadb({ port: gateway.port, database: 'alpha' }, { pipelining: true })
       const ended = new Promise<{ errno: number }>((resolve) =>
