@@ -119,6 +119,7 @@ export class Commands {
 
   /** There is no backend for the task. */
   unrouted(task: Task, error: GatewayError): void {
+    if (task.stage === 'auth') this.#login.forget()
     if (task.stage === 'helo') {
       this.hello = undefined
       this.declined = error
@@ -265,7 +266,10 @@ export class Commands {
     this.#envelope.end()
     if (this.#lacksTls) return this.#sayHello([])
     const found = this.keyAt('helo')
-    if (found === 'later') return this.#sayHello(this.#ownLines())
+    if (found === 'later') {
+      dialogue.dropUpstream()
+      return this.#sayHello(this.#ownLines())
+    }
     if (found === undefined) return this.unrouted({ stage: 'helo' }, new GatewayError('PROXY_NO_KEY'))
     dialogue.route(found.key, { stage: 'helo' })
   }

@@ -82,8 +82,10 @@ export class Login {
     dialogue.pass(bytes)
     if (code === 334) return dialogue.input.expectAuth()
     this.authenticated = code === 235
-    // The next attempt may be another tenant's.
-    if (!this.authenticated && dialogue.upstream?.stage === 'auth') dialogue.dropUpstream()
+    if (this.authenticated) return
+    // Who is refused is nobody, and the next attempt may be another tenant's.
+    this.user = undefined
+    if (dialogue.upstream?.stage === 'auth') dialogue.dropUpstream()
   }
 
   /** Only the user in the response is looked at. */
@@ -91,6 +93,7 @@ export class Login {
     this.user = mechanism === 'PLAIN' ? plainUser(response) : loginUser(response)
     if (this.user === undefined) return this.#dialogue.refuse(replies.syntax)
     const found = this.#commands.keyAt('auth')
+    if (found === 'later' || found === undefined) this.user = undefined
     if (found === 'later') return this.#dialogue.refuse(replies.loginNotHere)
     if (found === undefined) return this.#dialogue.refuse(failureReply(new GatewayError('PROXY_NO_KEY')))
     this.#dialogue.route(found.key, { stage: 'auth', mechanism, response })

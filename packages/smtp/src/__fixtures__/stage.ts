@@ -171,6 +171,16 @@ export class SmtpStage implements AsyncDisposable {
     return peers[index]!
   }
 
+  /** The backends' ends of all connections that were not dismissed. */
+  present(): BackendPeer[] {
+    return Object.values(this.#backends).flat()
+  }
+
+  /** Forgets about the connections so far. */
+  dismiss(): void {
+    for (const peers of Object.values(this.#backends)) peers.length = 0
+  }
+
   connections(name: 'alpha' | 'beta'): number {
     return this.#backends[name]!.length
   }
