@@ -45,6 +45,10 @@ class Mongodb implements Protocol {
     }
     if (session.tlsMode === 'negotiated') await secureIfBegun(session)
     const opening = this.#opening(session)
+    if (session.tlsRequired && session.client.tls === undefined) {
+      await opening.heard()
+      throw new GatewayError('PROXY_TLS_REQUIRED')
+    }
     const upstream = await opening.untilRouted()
     if (upstream !== undefined) await opening.relay(upstream)
   }
@@ -66,10 +70,9 @@ class Mongodb implements Protocol {
 }
 
 /** MongoDB has no way to ask for TLS: the first byte tells whether a client has begun it. */
-async function secureIfBegun({ client, tlsRequired }: Session): Promise<void> {
+async function secureIfBegun({ client }: Session): Promise<void> {
   const opening = await client.peek(firstByte)
   if (opening[0] === tlsHandshakeByte) await client.secure()
-  else if (tlsRequired) throw new GatewayError('PROXY_TLS_REQUIRED')
 }
 
 /**

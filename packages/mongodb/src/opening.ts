@@ -63,6 +63,11 @@ export class Opening implements Pin {
     this.#clues = new Clues(host.settings, session.client.tls?.serverName)
   }
 
+  /** The client has asked something, so that a refusal can be the answer to it. */
+  async heard(): Promise<void> {
+    await this.#session.client.peek(this.#framer)
+  }
+
   /** Answers what needs no backend until something does; undefined: nothing did, and the gateway drains. */
   async untilRouted(): Promise<Upstream | undefined> {
     for (;;) {

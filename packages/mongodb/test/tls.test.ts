@@ -125,7 +125,10 @@ describeNeeding(['ferretdb', 'openssl'], 'TLS', () => {
     expect(await withClient(plain(either.port), count)).toBe(0)
     await using required = await open({ protocol }, { mode: 'negotiated', required: true })
     expect(await withClient(at('localhost', required.port), count)).toBe(0)
-    await errorOf(withClient(plain(required.port), count, { serverSelectionTimeoutMS: 500 }))
+    const error = await errorOf(withClient(plain(required.port), count, { serverSelectionTimeoutMS: 500 }))
+    expect(error.message).toContain('TLS')
+    using client = rawMongo(required.port)
+    expect(await client.ask({ hello: 1, $db: 'admin' })).toMatchObject({ ok: 0, code: 13, codeName: 'Unauthorized' })
     expect(required.dials).toEqual(['alpha'])
   })
 
