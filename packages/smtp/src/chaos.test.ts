@@ -1,4 +1,4 @@
-import { settle } from '@proxy/testkit'
+import { type Peer, settle } from '@proxy/testkit'
 import { expect, test } from 'vitest'
 import { type BackendPeer, type ClientPeer, SmtpStage, type StageOptions } from './__fixtures__/stage.ts'
 
@@ -57,13 +57,20 @@ function dice(seed: number): (limit: number) => number {
   }
 }
 
+/** Backends that have asked for content or a password, which may look like anything. */
+const asked = new WeakSet<Peer>()
+
 /** Answers what it has been sent, one thing after the other, with whatever comes to its mind. */
 function answer({ peer }: BackendPeer, roll: (limit: number) => number): void {
   if (peer.closed) return
   const mood = roll(60)
   if (mood === 0) peer.reset()
   else if (mood === 1) peer.end()
-  else peer.write(answers[roll(answers.length)]!)
+  else {
+    const said = answers[roll(answers.length)]!
+    if (said.startsWith('3')) asked.add(peer)
+    peer.write(said)
+  }
 }
 
 async function converse(stage: SmtpStage, client: ClientPeer, roll: (limit: number) => number): Promise<void> {
@@ -87,15 +94,14 @@ async function converse(stage: SmtpStage, client: ClientPeer, roll: (limit: numb
 
 /** Lines that only the gateway itself may have said, or nobody. */
 function demandOwnWords(text: string, unheardOf: RegExp): void {
-  // The line behind AUTH is the password's, whatever it looks like.
-  const outside = text.replaceAll(/^(AUTH [^\n]*\n[^\n]*\n|BDAT 4 LAST\r\nQUIT|BDAT 3\r\nabc)/gm, '')
+  const outside = text.replaceAll(/^(BDAT 4 LAST\r\nQUIT|BDAT 3\r\nabc)/gm, '')
   expect(outside).not.toMatch(unheardOf)
 }
 
 const kinds: readonly (readonly [name: string, options: StageOptions, unheardOf: RegExp])[] = [
   ['at EHLO', { plainAuth: true }, /^(XCLIENT|STARTTLS|EHLO nobody)/m],
   ['by recipient', { keys: ['recipient'], plainAuth: true }, /^(XCLIENT|STARTTLS|AUTH)/m],
-  ['by user, else at MAIL', { keys: ['user', 'helo'], plainAuth: true }, /^XCLIENT ADDR/m],
+  ['by user, else at MAIL', { keys: ['user', 'helo'], plainAuth: true }, /^(XCLIENT|STARTTLS)/m],
 ]
 
 test.each(kinds)(
@@ -117,7 +123,7 @@ test.each(kinds)(
       expect(stage.ends.length, `session ${seed} has not ended`).toBe(seed)
       expect(stage.ends.at(-1)!.error?.code).not.toBe('PROXY_INTERNAL')
       for (const { peer } of stage.present()) {
-        demandOwnWords(peer.received.toString('latin1'), unheardOf)
+        if (!asked.has(peer)) demandOwnWords(peer.received.toString('latin1'), unheardOf)
         expect(peer.ended || peer.closed, `a backend of session ${seed} is left`).toBe(true)
         peer.destroy()
       }
