@@ -77,8 +77,9 @@ describe('each separator is one message for the gateway', () => {
     let server: PostfixServer
 
     beforeAll(async () => {
-      // As it was before the attack was known; where a newer one forbids bare LF by default.
-      server = await postfixServer({ settings: { smtpd_forbid_bare_newline: 'no', smtpd_error_sleep_time: '0' } })
+      // As it was before the attack was known; a newer one forbids both by default.
+      const careless = { smtpd_forbid_bare_newline: 'no', smtpd_forbid_unauth_pipelining: 'no' }
+      server = await postfixServer({ settings: { ...careless, smtpd_error_sleep_time: '0' } })
     })
     afterAll(() => server.stop())
 
@@ -103,6 +104,15 @@ describe('each separator is one message for the gateway', () => {
       expect(split(cases, delivered)).toEqual([])
       expect(lost(cases, delivered)).toEqual(names((smuggling) => !isHarmless(smuggling)))
     })
+  })
+
+  test('and for smtp-server by itself, which ends a message at nothing but CRLF.CRLF', async () => {
+    await using sink = await smtpSink()
+    const cases = casesOf(false)
+    await submitAll(sink.port, cases)
+    const delivered = sink.messages.map(({ from }) => from)
+    expect(split(cases, delivered)).toEqual([])
+    expect(lost(cases, delivered)).toEqual([])
   })
 
   test.each(routings)('and smtp-server, routed at %s', async (_, protocol) => {
