@@ -203,14 +203,15 @@ describe('AUTH', () => {
 
   describeNeeding(['postfix'], 'Postfix', () => {
     test.each(['PLAIN', 'LOGIN'])('%s', async (method) => {
-      await using postfix = await postfixServer({ users })
+      await using postfix = await postfixServer({ users, settings: { smtpd_sasl_authenticated_header: 'yes' } })
       await using to = await openGateway(() => postfix.endpoint, { protocol: { keys: ['user'], plainAuth: true } })
       const as = (pass: string) => mail(to.port, { authMethod: method, auth: { user: 'ann@beta.test', pass } })
       expect((await as('right')).response).toMatch(/^250/)
       await expect(as('wrong')).rejects.toMatchObject({
         response: expect.stringMatching(/^535 5\.7\.8 Error: auth/) as string,
       })
-      expect(postfix.log).toContain('sasl_username=ann@beta.test')
+      const [delivered] = await postfix.delivered()
+      expect(delivered!.data.toString()).toContain('(Authenticated sender: ann@beta.test)')
     })
   })
 

@@ -72,7 +72,6 @@ describeNeeding(['postfix', 'smtp-source', 'swaks'], 'programs', () => {
     await using client = await postfixServer({ name: 'client.test', settings })
     await mail(client.port, {}, { to: ['a@alpha.test', 'b@beta.test', 'c@alpha.test'] })
     await client.delivered()
-    expect(client.log).not.toContain('status=deferred')
     expect(alpha.messages.flatMap((message) => message.to).sort((a, b) => a.localeCompare(b))).toEqual([
       'a@alpha.test',
       'c@alpha.test',
