@@ -393,6 +393,14 @@ describe('a gateway', () => {
     expect(await all(socket)).toBe('a\n')
   })
 
+  it('ends the delay of a drain that a close overtakes', async () => {
+    const { made } = await gateway({ resolver: at(1) })
+    const drained = made.drain({ delayMs: 60_000 })
+    await made.close()
+    await drained
+    expect(made.phase).toBe('closed')
+  })
+
   it('ends a drain that a close overtakes', async () => {
     const { made, port } = await gateway({ resolver: at(await echo()) })
     const socket = client(port)

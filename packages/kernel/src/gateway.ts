@@ -57,6 +57,7 @@ export class Gateway implements GatewayApi, ListenerHost {
   /** Who waits for the last session to end: a drain, and perhaps a close that overtakes it. */
   readonly #waiters: Set<() => void> = new Set()
   #ending: Promise<void> | undefined = undefined
+  #skipDelay: (() => void) | undefined = undefined
 
   constructor(options: GatewayOptions) {
     gatewaySettings(options)
@@ -114,6 +115,7 @@ export class Gateway implements GatewayApi, ListenerHost {
 
   async close(): Promise<void> {
     this.#phase = this.#phase === 'closed' ? 'closed' : 'draining'
+    this.#skipDelay?.()
     await this.#stopListening()
     await this.#endSessions(new GatewayError('PROXY_KILLED'))
     await this.#finish()
@@ -273,9 +275,14 @@ export class Gateway implements GatewayApi, ListenerHost {
     })
   }
 
+  /** The delay of a drain; a `close` does not wait for it. */
   #wait(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
-      this.clock.after(delayMs, resolve)
+      const cancel = this.clock.after(delayMs, resolve)
+      this.#skipDelay = () => {
+        cancel()
+        resolve()
+      }
     })
   }
 
