@@ -181,8 +181,8 @@ describeNeeding(['mariadbd', 'mariadb', 'openssl'], 'authentication', () => {
   suite('client -> backend', [...mariadbRows, ...sha2Rows], {}, false)
   suite('client -> backend, passwordBridge rsa', sha2Rows, { passwordBridge: 'rsa' }, true)
 
-  describeNeeding(['go'], 'with an engine of another make', () => {
-    beforeAll(startEngine, 500_000)
+  describeNeeding(['mysql-engine'], 'with an engine of another make', () => {
+    beforeAll(startEngine)
     afterAll(() => servers.engine?.stop())
 
     suite('client -> backend, another engine', engineRows, {}, false)

@@ -1,26 +1,17 @@
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { buildCache, goProgram, goSources } from './build-cache.ts'
 import { hasEnded } from './ending.ts'
 import { runOrThrow } from './processes.ts'
 
-/**
- * The program that is built from `go/<name>`. The first build downloads its modules and takes a minute or two; what it
- * made is kept in the user's cache directory until a source file changes.
- */
-export async function goProgram(name: string): Promise<string> {
-  const sources = fileURLToPath(new URL(`../go/${name}`, import.meta.url))
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'proxy-test-servers')
-  const program = join(cache, `${name}-${fingerprint(sources)}`)
-  mkdirSync(cache, { recursive: true })
+/** Builds `go/<name>` unless that was done: the first build downloads its modules and takes a minute or two. */
+export async function buildGoProgram(name: string): Promise<void> {
+  const program = goProgram(name)
+  mkdirSync(buildCache, { recursive: true })
   while (!existsSync(program)) {
-    if (takeTurn(`${program}.lock`)) await build(sources, program)
+    if (takeTurn(`${program}.lock`)) await build(goSources(name), program)
     else await delay(200)
   }
-  return program
 }
 
 /** Two builds at a time would do the same work twice. */
@@ -51,10 +42,4 @@ async function build(sources: string, program: string): Promise<void> {
   } finally {
     rmSync(`${program}.lock`, { force: true })
   }
-}
-
-function fingerprint(sources: string): string {
-  const hash = createHash('sha256')
-  for (const name of readdirSync(sources).sort()) hash.update(name).update(readFileSync(join(sources, name)))
-  return hash.digest('hex').slice(0, 16)
 }

@@ -1,5 +1,5 @@
 import type { Leaf } from './certificates.ts'
-import { goProgram } from './go-program.ts'
+import { goProgram } from './build-cache.ts'
 import { greets } from './mysql-greeting.ts'
 import { findFreePort } from './ports.ts'
 import { launch, type Launched } from './processes.ts'
@@ -47,12 +47,11 @@ export class MysqlEngine {
 
 /**
  * Starts the in-memory engine of go-mysql-server, which has caching_sha2_password: full over TLS, and from then on fast, with
- * TLS or without. Needs `go`: see `describeNeeding`; its first build takes a minute or two.
+ * TLS or without. Needs `mysql-engine`: see `describeNeeding`.
  */
 export async function mysqlEngine(options: MysqlEngineOptions): Promise<MysqlEngine> {
-  const program = await goProgram('mysql')
   const port = await findFreePort()
-  const process = launch(program, [JSON.stringify(settings(options, port))])
+  const process = launch(goProgram('mysql'), [JSON.stringify(settings(options, port))])
   await process.waitFor(/listening/)
   if (!(await greets(port))) throw new Error(`the MySQL engine does not greet\n${process.output}`)
   return new MysqlEngine(port, process)

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { homedir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe } from 'vitest'
+import { buildCache, goProgram } from './build-cache.ts'
 
 /** Programs of mail. Postfix starts its daemons under accounts of their own, so it needs root too. */
 type MailProgram = 'postfix' | 'smtp-source' | 'swaks'
@@ -9,13 +10,13 @@ type MailProgram = 'postfix' | 'smtp-source' | 'swaks'
 type MysqlProgram = 'mariadbd' | 'mariadb' | 'sysbench'
 
 /**
- * A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs all but `go` and
- * `ferretdb`, which `tools/install-ferretdb.sh` builds with it.
+ * A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs all but `ferretdb` and
+ * `mysql-engine`, which the tests' set-up builds with Go.
  */
 export type Program =
   | MailProgram
   | MysqlProgram
-  | 'go'
+  | 'mysql-engine'
   | 'ferretdb'
   | 'psql'
   | 'pgbench'
@@ -28,7 +29,7 @@ export type Program =
   | 'nginx'
 
 /** Where what was built for tests is found. */
-const built = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'proxy-test-servers/bin')
+const built = join(buildCache, 'bin')
 
 // Debian keeps servers where an ordinary user's PATH does not look.
 const path = `${built}:${process.env['PATH']}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin`
@@ -46,6 +47,7 @@ export function hasProgram(program: Program): boolean {
 }
 
 function look(program: Program): boolean {
+  if (program === 'mysql-engine') return existsSync(goProgram('mysql'))
   // psql and pgbench may be Debian's wrapper with nothing behind it, so they are started.
   const wrapped = program === 'psql' || program === 'pgbench'
   const found = program === 'postfix' ? 'command -v postfix && test "$(id -u)" = 0' : `command -v ${program}`
@@ -61,7 +63,7 @@ export function describeNeeding(programs: Program[], name: string, body: () => v
 }
 
 const remedyOf: Readonly<Partial<Record<Program, string>>> = {
-  go: 'install Go from https://go.dev/dl and put its bin on the PATH',
+  'mysql-engine': 'npm test builds it where Go is installed',
   ferretdb: 'run tools/install-ferretdb.sh, which needs Go',
 }
 

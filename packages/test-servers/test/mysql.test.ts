@@ -65,7 +65,7 @@ describeNeeding(['mariadb', 'openssl'], 'mysqlSha2Server', () => {
   })
 })
 
-describeNeeding(['mariadb', 'openssl', 'go'], 'mysqlEngine', () => {
+describeNeeding(['mariadb', 'openssl', 'mysql-engine'], 'mysqlEngine', () => {
   let authority: CertificateAuthority
   let server: MysqlEngine
 
@@ -77,7 +77,7 @@ describeNeeding(['mariadb', 'openssl', 'go'], 'mysqlEngine', () => {
       { name: 'none', password: '' },
     ]
     server = await mysqlEngine({ databases: ['alpha'], users, tls: authority.server({ name: 'db' }) })
-  }, 500_000)
+  })
 
   afterAll(async () => {
     await server.stop()
