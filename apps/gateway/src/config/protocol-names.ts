@@ -44,14 +44,14 @@ const mysqlProtocol: NamedProtocol = {
 
 const mongodbProtocol: NamedProtocol = {
   options: shapes.mongodbOptions,
-  tls: ['implicit', 'passthrough'],
+  tls: ['implicit', 'negotiated', 'passthrough'],
   speaksFirst: 'client',
   make: (options) => mongodb(options as MongodbOptions),
 }
 
 const smtpProtocol: NamedProtocol = {
   options: shapes.smtpOptions,
-  tls: ['negotiated', 'implicit'],
+  tls: ['negotiated', 'implicit', 'passthrough'],
   speaksFirst: 'server',
   make: (options) => smtp(options as SmtpOptions),
 }
