@@ -14,12 +14,14 @@ describeNeeding(['ferretdb'], 'a real backend', () => {
   test('that sleeps is started once, and everybody waits', async () => {
     const asleep = await mongoServer({ users: [tenantUser], start: false })
     let starts = 0
+    let awake = false
     const resolver: Resolver = {
       name: 'sleepy',
-      resolve: () => ({ endpoint: asleep.endpoint, state: asleep.running ? 'ready' : 'asleep' }),
+      resolve: () => ({ endpoint: asleep.endpoint, state: awake ? 'ready' : 'asleep' }),
       async wake() {
         starts++
         await asleep.start()
+        awake = true
         return asleep.endpoint
       },
     }
