@@ -5,6 +5,7 @@ export type * from './hooks.ts'
 
 export { formatAddress, parseAddress, parseEndpoint } from './address.ts'
 export { backend } from './backend.ts'
+export { Backoff } from './backoff.ts'
 export { Cidr, cidrMatcher, parseCidr } from './cidr.ts'
 export { formatIp, isIp, parseIp } from './ip.ts'
 export { type ProtocolFacts, protocolByName, protocolByPort, protocols } from './protocols.ts'

@@ -1,11 +1,17 @@
-import { type Backend, type Clock, type Framer, GatewayError, type Session, type Upstream } from '@proxy/kernel'
+import {
+  type Backend,
+  Backoff,
+  type Clock,
+  type Framer,
+  GatewayError,
+  type Session,
+  type Upstream,
+} from '@proxy/kernel'
 import { Elements } from './bson.ts'
 import { type BackendHello, readBackendHello } from './hello.ts'
 import type { WireRange } from './options.ts'
 import { encodeMsg, messageFramer, replyDocument } from './wire.ts'
 
-const firstDelayMs = 50
-const longestDelayMs = 1_000
 const helloId = 1
 
 /** Shutting down, starting up, or in the middle of an election. */
@@ -38,14 +44,13 @@ export async function startBackend(
   clock: Clock,
   options: StartOptions,
 ): Promise<Started> {
-  const deadline = clock.now() + options.readinessTimeoutMs
-  for (let attempts = 0; ; attempts++) {
-    const attempt = await tryEndpoints(session, backend, options.hello, attempts > 0)
+  const backoff = new Backoff(session, clock, options.readinessTimeoutMs)
+  for (;;) {
+    const attempt = await tryEndpoints(session, backend, options.hello, backoff.pauses > 0)
     if ('upstream' in attempt && attempt.settled) return checked(attempt, options.wireVersions)
-    const delayMs = jittered(attempts)
-    if (clock.now() + delayMs >= deadline || session.draining) return giveUp(attempt, options.wireVersions)
+    if (!backoff.mayGoOn()) return giveUp(attempt, options.wireVersions)
     if ('upstream' in attempt) attempt.upstream.destroy()
-    await pause(clock, delayMs, session.signal)
+    await backoff.pause()
   }
 }
 
@@ -137,30 +142,4 @@ function readAnswer(message: Buffer): BackendHello {
 /** Relaying all the same would send in plain what the resolver wants encrypted. */
 function negotiatedTls(): GatewayError {
   return new GatewayError('PROXY_BACKEND_TLS', { message: 'MongoDB has no way to ask a backend for TLS' })
-}
-
-/** Doubles from attempt to attempt, and is spread so that waiters do not come back all at once. */
-function jittered(attempts: number): number {
-  const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempts, 10))
-  return delayMs * (0.5 + Math.random() / 2)
-}
-
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      cancel()
-      reject(endedBy(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE')))
-    }
-    const cancel = clock.after(delayMs, () => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    })
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
-  })
-}
-
-/** It was the backend, not the client, that let the handshake's time pass. */
-function endedBy(reason: GatewayError): GatewayError {
-  return reason.code === 'PROXY_PEEK_TIMEOUT' ? new GatewayError('PROXY_BACKEND_TIMEOUT') : reason
 }

@@ -1,10 +1,8 @@
-import { type Backend, type Clock, GatewayError, type Session, type Upstream } from '@proxy/kernel'
+import { type Backend, Backoff, type Clock, GatewayError, type Session, type Upstream } from '@proxy/kernel'
 import { type Greeting, parseGreeting } from './greeting.ts'
 import { BackendEnd } from './packets.ts'
 import { errorNumber, replies } from './wire.ts'
 
-const firstDelayMs = 50
-const longestDelayMs = 1_000
 /** ER_SERVER_SHUTDOWN. */
 const shuttingDown = 1053
 
@@ -33,14 +31,13 @@ export async function greetedBy(
   clock: Clock,
   readinessTimeoutMs: number,
 ): Promise<Greeted> {
-  const deadline = clock.now() + readinessTimeoutMs
-  for (let attempts = 0; ; attempts++) {
-    const attempt = await tryHear(session, backend, attempts > 0, clock, readinessTimeoutMs / 2)
+  const backoff = new Backoff(session, clock, readinessTimeoutMs)
+  for (;;) {
+    const attempt = await tryHear(session, backend, backoff.pauses > 0, clock, readinessTimeoutMs / 2)
     if ('greeted' in attempt && attempt.ready) return attempt.greeted
-    const delayMs = jittered(attempts)
-    if (clock.now() + delayMs >= deadline || session.draining) return giveUp(attempt)
+    if (!backoff.mayGoOn()) return giveUp(attempt)
     if ('greeted' in attempt) attempt.greeted.upstream.destroy()
-    await pause(clock, delayMs, session.signal)
+    await backoff.pause()
   }
 }
 
@@ -96,30 +93,4 @@ async function hear(upstream: Upstream, clock: Clock, silenceMs: number): Promis
   } finally {
     cancel?.()
   }
-}
-
-/** Doubles from attempt to attempt, and is spread so that waiters do not come back all at once. */
-function jittered(attempts: number): number {
-  const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempts, 10))
-  return delayMs * (0.5 + Math.random() / 2)
-}
-
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      cancel()
-      reject(endedBy(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE')))
-    }
-    const cancel = clock.after(delayMs, () => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    })
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
-  })
-}
-
-/** It was the backend, not the client, that let the handshake's time pass. */
-function endedBy(reason: GatewayError): GatewayError {
-  return reason.code === 'PROXY_PEEK_TIMEOUT' ? new GatewayError('PROXY_BACKEND_TIMEOUT') : reason
 }

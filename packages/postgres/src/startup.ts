@@ -1,9 +1,7 @@
-import { type Backend, type Clock, GatewayError, type Session, type Upstream } from '@proxy/kernel'
+import { type Backend, Backoff, type Clock, GatewayError, type Session, type Upstream } from '@proxy/kernel'
 import { requestBackendTls } from './backend-tls.ts'
 import { backendRunFramer, errorField, messageTypes } from './wire.ts'
 
-const firstDelayMs = 50
-const longestDelayMs = 1_000
 /** SQLSTATE cannot_connect_now: starting up, shutting down, recovering. */
 const cannotConnectNow = '57P03'
 
@@ -22,14 +20,13 @@ export async function startBackend(
   clock: Clock,
   readinessTimeoutMs: number,
 ): Promise<Upstream> {
-  const deadline = clock.now() + readinessTimeoutMs
-  for (let attempts = 0; ; attempts++) {
-    const attempt = await tryStart(session, backend, packet, attempts > 0)
+  const backoff = new Backoff(session, clock, readinessTimeoutMs)
+  for (;;) {
+    const attempt = await tryStart(session, backend, packet, backoff.pauses > 0)
     if ('upstream' in attempt && attempt.ready) return attempt.upstream
-    const delayMs = jittered(attempts)
-    if (clock.now() + delayMs >= deadline || session.draining) return giveUp(attempt)
+    if (!backoff.mayGoOn()) return giveUp(attempt)
     if ('upstream' in attempt) attempt.upstream.destroy()
-    await pause(clock, delayMs, session.signal)
+    await backoff.pause()
   }
 }
 
@@ -58,30 +55,4 @@ async function tryStart(session: Session, backend: Backend, packet: Buffer, agai
 
 function saysLater(answer: Buffer): boolean {
   return answer[0] === messageTypes.errorResponse && errorField(answer, 'C') === cannotConnectNow
-}
-
-/** Doubles from attempt to attempt, and is spread so that waiters do not come back all at once. */
-function jittered(attempts: number): number {
-  const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempts, 10))
-  return delayMs * (0.5 + Math.random() / 2)
-}
-
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      cancel()
-      reject(endedBy(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE')))
-    }
-    const cancel = clock.after(delayMs, () => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    })
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
-  })
-}
-
-/** It was the backend, not the client, that let the handshake's time pass. */
-function endedBy(reason: GatewayError): GatewayError {
-  return reason.code === 'PROXY_PEEK_TIMEOUT' ? new GatewayError('PROXY_BACKEND_TIMEOUT') : reason
 }

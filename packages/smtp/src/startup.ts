@@ -1,10 +1,7 @@
-import { type Backend, type Clock, GatewayError, type Session, type Upstream } from '@proxy/kernel'
+import { type Backend, Backoff, type Clock, GatewayError, type Session, type Upstream } from '@proxy/kernel'
 import { type Hello, helloLine, keywordOf } from './hello.ts'
 import { codeOf, linesOf, replyFramer } from './reply-reader.ts'
 import { xclientLine } from './xclient.ts'
-
-const firstDelayMs = 50
-const longestDelayMs = 1_000
 
 /** What it takes to begin a session with a backend. */
 export interface Start {
@@ -23,24 +20,22 @@ export interface Start {
  * again, as nothing has been asked of it.
  */
 export async function startBackend(start: Start): Promise<Upstream> {
-  const { session, clock } = start
-  const deadline = clock.now() + start.readinessTimeoutMs
-  for (let attempts = 0; ; attempts++) {
-    const answer = await tryStart(start, deadline)
+  const backoff = new Backoff(start.session, start.clock, start.readinessTimeoutMs)
+  for (;;) {
+    const answer = await tryStart(start, backoff.leftMs)
     if (!(answer instanceof GatewayError)) return answer
-    const delayMs = jittered(attempts)
-    if (!isPassing(answer, attempts) || session.draining) throw answer
-    if (clock.now() + delayMs >= deadline) throw clock.now() >= deadline ? tooLate(answer) : answer
-    await pause(clock, delayMs, session.signal)
+    if (!isPassing(answer, backoff.pauses)) throw answer
+    if (!backoff.mayGoOn()) throw backoff.leftMs <= 0 ? tooLate(answer) : answer
+    await backoff.pause()
   }
 }
 
-async function tryStart(start: Start, deadline: number): Promise<Upstream | GatewayError> {
+async function tryStart(start: Start, leftMs: number): Promise<Upstream | GatewayError> {
   let upstream: Upstream | undefined
   try {
     upstream = await start.session.dial(start.backend, start.key)
     const dialled = upstream
-    const cancel = start.clock.after(deadline - start.clock.now(), () => dialled.destroy())
+    const cancel = start.clock.after(leftMs, () => dialled.destroy())
     try {
       await open(dialled, start)
     } finally {
@@ -54,8 +49,8 @@ async function tryStart(start: Start, deadline: number): Promise<Upstream | Gate
 }
 
 /** A port that was open a moment ago and is closed now belongs to a server that restarts. */
-function isPassing({ code }: GatewayError, attempts: number): boolean {
-  return code === 'PROXY_BACKEND_CLOSED' || (attempts > 0 && code === 'PROXY_DIAL_REFUSED')
+function isPassing({ code }: GatewayError, pauses: number): boolean {
+  return code === 'PROXY_BACKEND_CLOSED' || (pauses > 0 && code === 'PROXY_DIAL_REFUSED')
 }
 
 function tooLate(cause: GatewayError): GatewayError {
@@ -114,25 +109,4 @@ async function answered(upstream: Upstream): Promise<Buffer> {
 
 function refused(message: string): GatewayError {
   return new GatewayError('PROXY_BACKEND_PROTOCOL', { message })
-}
-
-/** Doubles from attempt to attempt, and is spread so that waiters do not come back all at once. */
-function jittered(attempts: number): number {
-  const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempts, 10))
-  return delayMs * (0.5 + Math.random() / 2)
-}
-
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      cancel()
-      reject(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE'))
-    }
-    const cancel = clock.after(delayMs, () => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    })
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
-  })
 }
