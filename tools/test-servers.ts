@@ -1,15 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { buildGoProgram } from '../packages/test-servers/src/go-program.ts'
 
-const scriptNamed = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 /** vitest's global setup: what is missing is installed where that can be done; elsewhere its suites are skipped, and say so. */
-export default async function setup(): Promise<void> {
+export default function setup(): void {
   // Debian's packages as root only; FerretDB and the MySQL engine by whoever has Go.
-  provide(scriptNamed('install-test-servers.sh'), process.getuid?.() === 0)
-  provide(scriptNamed('install-ferretdb.sh'), true)
-  await buildGoProgram('mysql').catch((error: unknown) => console.error(error))
+  provide(pathOf('install-test-servers.sh'), process.getuid?.() === 0)
+  provide(pathOf('install-ferretdb.sh'), true)
+  spawnSync(process.execPath, [pathOf('../packages/test-servers/src/build-engine.ts')], { stdio: ['ignore', 2, 2] })
 }
 
 function provide(script: string, install: boolean): void {
