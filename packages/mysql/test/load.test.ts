@@ -36,7 +36,7 @@ describeNeeding(['mariadbd', 'sysbench'], 'sysbench', () => {
     ['oltp_read_only', []],
     ['oltp_read_only', ['--db-ps-mode=disable', '--skip-trx=on']],
     ...(seconds > 1 ? [['oltp_read_write', []] satisfies [string, string[]]] : []),
-  ])('%s %s, beside a direct one', async (name, more) => {
+  ])('%s %s, beside a direct one', { timeout: 20_000 + 2_000 * seconds }, async (name, more) => {
     const direct = await sysbench(server.port, name, [...more, ...timed])
     const through = await sysbench(gateway.port, name, [...more, ...timed])
     expect(through).toMatchObject({ code: 0 })
