@@ -108,6 +108,20 @@ describe('writing below the streams of Node', () => {
     link.destroy()
   })
 
+  it('says nothing more once the stream was given away', async () => {
+    const { link, client } = await pair()
+    const watch = new Watch()
+    link.attach(watch)
+    while (link.write(Buffer.alloc(65_536)));
+    let drained = false
+    void watch.drained.promise.then(() => (drained = true))
+    link.socket().end()
+    client.resume()
+    await once(client, 'end')
+    expect(drained).toBe(false)
+    link.destroy()
+  })
+
   it('reports a peer that broke off, once, with the code of the system', async () => {
     const { link, client } = await pair()
     const watch = new Watch()

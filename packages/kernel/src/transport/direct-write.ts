@@ -86,7 +86,11 @@ export function writeDirectly(
   request ??= makeRequest()
   const copy = typeof bytes === 'string' ? bytes : copied(bytes, queues)
   const error = typeof copy === 'string' ? handle.writeLatin1String(request, copy) : handle.writeBuffer(request, copy)
-  if (error !== 0) return error
+  if (error !== 0) {
+    // The handle may have taken it before it failed.
+    request = undefined
+    return error
+  }
   if ((streamBaseState as Int32Array)[kLastWriteWasAsync as number] === 0) return 0
   keep(request, writer, copy)
   request = undefined

@@ -123,7 +123,7 @@ export class NodeLink extends StreamLink implements Writer {
   written(status: number): void {
     this.#queued--
     if (status < 0) this.#fail(status)
-    else if (this.#queued === 0 && !this.ready && !this.finished) this.deliverDrain()
+    else if (this.#queued === 0 && !this.ready && !this.finished && !this.given) this.deliverDrain()
   }
 
   override destroy(reset?: boolean): void {
