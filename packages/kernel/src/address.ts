@@ -36,7 +36,16 @@ export function parseEndpoint(value: string | Endpoint): Endpoint {
   const text = typeof value === 'string' ? value : formatAddress(value)
   if (port !== undefined) checkPort(text, port, 1)
   if (!isHost(host)) throw invalid(text, 'is no endpoint; write host:port, [v6]:port or host')
-  return Object.freeze({ host: host.toLowerCase(), port })
+  const address = { host: host.toLowerCase(), port }
+  return Object.freeze(typeof value === 'string' ? address : { ...address, ...preferences(value) })
+}
+
+/** What a resolver says of an endpoint beside its address; absent where it says nothing. */
+function preferences({ weight, draining }: Endpoint): Pick<Endpoint, 'weight' | 'draining'> {
+  if (weight !== undefined && !(weight >= 0 && weight < Number.POSITIVE_INFINITY)) {
+    throw invalid(`weight: ${weight}`, 'is not 0 or more')
+  }
+  return { ...(weight !== undefined && { weight }), ...(draining !== undefined && { draining }) }
 }
 
 /** `host:port`, with brackets around an IPv6 literal; `host` alone when there is no port. */

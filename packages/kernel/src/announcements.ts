@@ -17,7 +17,7 @@ export function announceRoute(
   if (!hooks.has('route:end')) return
   const durationMs = startedAt === 0 ? 0 : clock.now() - startedAt
   const result = answer instanceof Error ? { backend: undefined, error: answer } : { backend: answer, error: undefined }
-  hooks.emit('route:end', { session, listener, protocol, key, durationMs, ...result })
+  hooks.emit('route:end', { session, listener, protocol, key, durationMs, wakeMs: 0, ...result })
 }
 
 export function announceRelay(

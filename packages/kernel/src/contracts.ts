@@ -23,6 +23,10 @@ export interface Address {
 export interface Endpoint {
   readonly host: string
   readonly port?: number | undefined
+  /** Share of the connections among the endpoints of a backend, for a `balance` layer. Default 1; 0 = none while another can be dialled. */
+  readonly weight?: number | undefined
+  /** Gets no new connection while the backend has an endpoint that does not drain. Default false. */
+  readonly draining?: boolean | undefined
 }
 
 /** What a resolver says beside the address. Values are never interpreted by the kernel. */
@@ -100,6 +104,8 @@ export interface RouteRequest {
   /** A resolver that looks at it must say so to a `cache` layer by its `slot`, or stand without one. */
   readonly client: Address
   readonly tls: TlsInfo | undefined
+  /** Bytes of the client that are held while it waits for the answer. */
+  readonly unread: number
   /** What else the protocol read (user, SNI, application name ...). Never secrets. */
   readonly attributes: Readonly<Record<string, string>>
 }
@@ -119,6 +125,16 @@ export interface Resolver {
    * `'host:port'` says where the backend is now and leaves the rest of it as `resolve` said.
    */
   wake?(backend: Backend, signal: AbortSignal): Promise<Resolution>
+  /**
+   * Nobody has used the backend for as long as an `idle` layer was told to wait, in this process: it may be stopped. A resolver
+   * that serves several processes asks the others first. Called again after the next time that it was used.
+   */
+  sleep?(backend: Backend): void | Promise<void>
+  /**
+   * Where the resolver lives when a gateway runs several worker processes. `primary`: one instance for all of them, which owns
+   * what it starts and sees every connection of the machine. `worker`: one in each. Default: `primary` with `wake`, else `worker`.
+   */
+  readonly placement?: 'primary' | 'worker' | undefined
   /** Reports ids of backends whose routes changed, so that caches forget them. */
   watch?(changed: (backendId: string) => void): Disposer
   /** Activity on a resource, for idle shut-down. */
@@ -153,7 +169,10 @@ export interface DialRequest {
   readonly connectTimeoutMs: number
   readonly protocol: string
   readonly listener: string
-  /** Id of the session this is for; undefined for what the gateway dials on its own account (cancel, probes). */
+  /**
+   * Id of the session this is for; undefined for what the gateway dials on its own account (cancel, probes): policies neither
+   * count such a dial nor refuse it, and it goes to `endpoint` and no other.
+   */
   readonly session: string | undefined
   readonly key: string
   /** Both ends of the client's connection, given when the backend wants a PROXY protocol header. */
@@ -171,10 +190,25 @@ export interface Dialled {
   readonly tls: TlsInfo | undefined
 }
 
+/** What is probed: one endpoint of a backend, with the protocol that a listener would speak to it. */
+export interface ProbeTarget {
+  readonly backend: Backend
+  /** Default: the backend's first. */
+  readonly endpoint?: Endpoint | undefined
+  readonly key: string
+  readonly listener: string
+  readonly protocol: string
+}
+
 export interface LayerContext {
   readonly hooks: Hooks
   readonly clock: Clock
   readonly resolver: Resolver
+  /**
+   * Dials through the layers inside of this one and asks the protocol's `ready`; where it has none, an accepted connection is
+   * enough. Settles when the endpoint serves, and rejects with a `GatewayError` when it does not.
+   */
+  probe(target: ProbeTarget, signal: AbortSignal): Promise<void>
   /** Addresses that the gateway itself listens on at this moment. */
   listening(): readonly Address[]
 }
@@ -189,6 +223,8 @@ export interface Layer {
   dial?(next: Dial): Dial
   /** Runs once when the gateway opens, before `resolve` and `dial` are first called; undone when it closes. */
   setup?(context: LayerContext): void | Disposer
+  /** What the layer knows at this moment, for `GatewayStats.layers`; survives JSON. */
+  stats?(): Record<string, unknown>
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -373,6 +409,11 @@ export interface Protocol {
   serve(session: Session): Promise<void>
   /** The protocol's own error bytes; undefined = just close. Not called once the relay has begun. */
   refuse?(error: GatewayError, session: Session): Uint8Array | string | undefined
+  /**
+   * Does this backend, which has just been dialled, serve? Settles when it does; rejects with a `GatewayError` when it does not,
+   * a retryable one when it may later. Says as little as it can, and needs no account there. The caller closes the upstream.
+   */
+  ready?(upstream: Upstream, signal: AbortSignal): Promise<void>
   /** The gateway drains: end the session as soon as no answer is lost by it. Without it, the deadline ends it. */
   drain?(session: Session): void
 }
@@ -381,8 +422,10 @@ export interface Protocol {
 export interface Peers {
   /** This process: 0 when it is alone. */
   readonly self: number
-  /** Asks one peer. Rejects when it is unknown or does not answer within five seconds. */
-  request(peer: number, topic: string, message: unknown): Promise<unknown>
+  /** This machine among those of a cluster. Default 0: it is alone. */
+  readonly node?: number | undefined
+  /** Asks one peer, of this machine unless `node` names another. Rejects when it is unknown or does not answer within five seconds. */
+  request(peer: number, topic: string, message: unknown, node?: number): Promise<unknown>
   /** Answers requests for a topic. Messages survive JSON. */
   answer(topic: string, handler: (message: unknown, from: number) => unknown): Disposer
 }
@@ -691,6 +734,29 @@ export interface GatewayStats {
   readonly sessions: number
   readonly listeners: readonly ListenerStats[]
   readonly resolver: Record<string, unknown>
+  /** What the layers say of themselves, by their names. */
+  readonly layers: Readonly<Record<string, Record<string, unknown>>>
+}
+
+/** A session, as an operator sees it. */
+export interface SessionStats {
+  readonly session: string
+  readonly listener: string
+  readonly protocol: string
+  readonly client: Address
+  /** Of the latest route; undefined before the first. */
+  readonly key: string | undefined
+  readonly phase: 'opening' | 'relaying'
+  readonly bytesFromClient: number
+  readonly bytesToClient: number
+  readonly ageMs: number
+}
+
+/** Which sessions are meant: those that match everything that is given. */
+export interface SessionFilter {
+  readonly session?: string | undefined
+  readonly key?: string | undefined
+  readonly listener?: string | undefined
 }
 
 /**
@@ -716,4 +782,8 @@ export interface GatewayApi {
   /** Forgets what is cached of a key: `resolver.purge` and every cache layer. */
   purge(key: string): Promise<void>
   stats(): GatewayStats
+  /** The open sessions that match, oldest first, at most `limit` (default 100) of them. */
+  sessions(filter?: SessionFilter, limit?: number): readonly SessionStats[]
+  /** Ends the sessions that match, each with its protocol's own error where one can still be sent. How many they were. */
+  kill(filter: SessionFilter): number
 }

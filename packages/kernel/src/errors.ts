@@ -25,6 +25,13 @@ export const errorCodes = {
   PROXY_DIAL_DNS: { origin: 'backend', retryable: true, message: 'the backend cannot be found' },
   PROXY_DIAL_FORBIDDEN: { origin: 'gateway', retryable: false, message: 'the backend address is not allowed' },
   PROXY_DIAL_LOOP: { origin: 'gateway', retryable: false, message: 'the backend is the gateway itself' },
+  PROXY_CIRCUIT_OPEN: {
+    origin: 'gateway',
+    retryable: true,
+    message: 'the backend keeps failing and is left alone for now',
+  },
+  PROXY_BACKEND_UNHEALTHY: { origin: 'gateway', retryable: true, message: 'the backend is unhealthy' },
+  PROXY_BACKEND_NOT_READY: { origin: 'backend', retryable: true, message: 'the backend is not ready yet' },
   PROXY_BACKEND_CLOSED: { origin: 'backend', retryable: true, message: 'the backend closed the connection' },
   PROXY_BACKEND_PROTOCOL: { origin: 'backend', retryable: false, message: 'the backend answered with malformed bytes' },
   PROXY_BACKEND_TIMEOUT: { origin: 'backend', retryable: true, message: 'the backend took too long to answer' },

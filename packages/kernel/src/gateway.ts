@@ -8,11 +8,14 @@ import type {
   GatewayOptions,
   GatewayPhase,
   GatewayStats,
+  Layer,
   ListenerTls,
   Peers,
   Protocol,
   ProtocolContext,
   Resolver,
+  SessionFilter,
+  SessionStats,
   Transport,
 } from './contracts.ts'
 import { GatewayError } from './errors.ts'
@@ -20,6 +23,7 @@ import { Generation, type ListenerSetup } from './generation.ts'
 import { Hooks } from './hooks.ts'
 import { GatewayListener, type ListenerHost } from './listener.ts'
 import { type GatewaySettings, gatewaySettings } from './options.ts'
+import type { GatewaySession } from './session.ts'
 import { Pipeline } from './pipeline.ts'
 import { nodeTransport } from './transport/node.ts'
 
@@ -132,7 +136,21 @@ export class Gateway implements GatewayApi, ListenerHost {
       sessions: this.#open,
       listeners: this.#listeners.map((listener) => listener.stats),
       resolver: this.#assembly?.settings.resolver.stats?.() ?? {},
+      layers: layerStats(this.#assembly?.settings.layers ?? []),
     }
+  }
+
+  sessions(filter: SessionFilter = {}, limit = 100): readonly SessionStats[] {
+    return this.#sessions()
+      .filter((session) => matches(session, filter))
+      .slice(0, limit)
+      .map((session) => session.stats)
+  }
+
+  kill(filter: SessionFilter): number {
+    const sessions = this.#sessions().filter((session) => matches(session, filter))
+    for (const session of sessions) session.kill(new GatewayError('PROXY_KILLED'))
+    return sessions.length
   }
 
   nextSession(): string {
@@ -154,6 +172,7 @@ export class Gateway implements GatewayApi, ListenerHost {
       hooks: this.hooks,
       clock: this.clock,
       listening: () => this.addresses,
+      protocolOf: (listener, name) => protocolOf(settings, listener, name),
     })
     const generation = new Generation(pipeline, () => this.#closeResolver(settings))
     const protocols = new Set(settings.listeners.flatMap((listener) => listener.protocols))
@@ -309,6 +328,21 @@ export class Gateway implements GatewayApi, ListenerHost {
       this.hooks.emit('gateway:error', { source: 'resolver', error })
     }
   }
+}
+
+function layerStats(layers: readonly Layer[]): Record<string, Record<string, unknown>> {
+  return Object.fromEntries(layers.flatMap((layer) => (layer.stats === undefined ? [] : [[layer.name, layer.stats()]])))
+}
+
+function matches(session: GatewaySession, { session: id, key, listener }: SessionFilter): boolean {
+  if (id !== undefined && session.id !== id) return false
+  if (key !== undefined && session.key !== key) return false
+  return listener === undefined || session.listener === listener
+}
+
+function protocolOf({ listeners }: GatewaySettings, listener: string, name: string): Protocol | undefined {
+  const among = listeners.find((one) => one.name === listener)?.protocols ?? []
+  return among.find((protocol) => protocol.name === name)
 }
 
 function hasPrologue({ trusted, tls, protocols }: GatewaySettings['listeners'][number]): boolean {

@@ -1,9 +1,8 @@
 import { disposeAll } from './attempt.ts'
 import type { Backend, DialRequest, Disposer, ListenerTls, Protocol, ProtocolContext, Upstream } from './contracts.ts'
-import { GatewayError } from './errors.ts'
 import type { ListenerSettings } from './options.ts'
 import type { Pipeline } from './pipeline.ts'
-import { defaultPortOf } from './protocols.ts'
+import { ownerless, ownRequest } from './probe.ts'
 import { UpstreamChannel } from './upstream.ts'
 
 /** What a session needs of its listener's configuration; unchanged for as long as the session lives. */
@@ -40,20 +39,7 @@ export class Generation {
 
   /** The parts of a dial that do not depend on a session. */
   dialRequest(backend: Backend, key: string, protocol: Protocol, listener: string): DialRequest {
-    const [endpoint] = backend.endpoints
-    if (endpoint === undefined) throw new GatewayError('PROXY_RESOLVE_INTERNAL')
-    return {
-      backend,
-      endpoint,
-      defaultPort: protocol.defaultPort ?? defaultPortOf(protocol.name),
-      connectTimeoutMs: backend.connectTimeoutMs ?? this.pipeline.parts.connectTimeoutMs,
-      protocol: protocol.name,
-      listener,
-      session: undefined,
-      key,
-      client: undefined,
-      local: undefined,
-    }
+    return ownRequest(this.pipeline.parts, backend, key, protocol.name, listener, protocol)
   }
 
   /** A dial on the gateway's own account: the caller owns the upstream. */
@@ -86,8 +72,4 @@ export class Generation {
     this.pipeline.close()
     this.#released()
   }
-}
-
-function ownerless(signal: AbortSignal) {
-  return { signal, channelEnded() {}, channelClosed() {}, channelDetached() {} }
 }

@@ -7,6 +7,20 @@ export interface SessionOpenEvent {
   readonly client: Address
 }
 
+/** Where the time of a session went, in milliseconds. What did not take place is 0, but for `firstByteMs`. */
+export interface SessionTiming {
+  /** From accept to the key: what the client took to say whom it is for. */
+  readonly clientMs: number
+  /** Answers of the resolver, waking not counted. */
+  readonly resolveMs: number
+  /** Waiting for backends to start. */
+  readonly wakeMs: number
+  /** Dials. */
+  readonly dialMs: number
+  /** From the last dial to the backend's first byte; undefined when none came, or the protocol relays by itself. */
+  readonly firstByteMs: number | undefined
+}
+
 export interface SessionEndEvent {
   readonly session: string
   readonly listener: string
@@ -21,6 +35,7 @@ export interface SessionEndEvent {
   readonly bytesFromClient: number
   readonly bytesToClient: number
   readonly durationMs: number
+  readonly timing: SessionTiming
 }
 
 export interface RouteEndEvent {
@@ -29,6 +44,8 @@ export interface RouteEndEvent {
   readonly protocol: string
   readonly key: string
   readonly durationMs: number
+  /** The part of it that was waiting for a backend to start. */
+  readonly wakeMs: number
   readonly backend: Backend | undefined
   readonly error: GatewayError | undefined
 }
@@ -47,6 +64,42 @@ export interface DialEndEvent {
   readonly endpoint: Endpoint
   readonly durationMs: number
   readonly error: GatewayError | undefined
+}
+
+/** A tenant of this process became busy (the first session was routed to it) or idle (nobody has used it for `idleMs`). */
+export interface TenantActivityEvent {
+  readonly key: string
+  readonly backend: Backend
+  /** 0 for `tenant:busy`. */
+  readonly idleMs: number
+}
+
+/** An upstream failed after it could be dialled: it broke off, was silent or answered with malformed bytes before the answer. */
+export interface UpstreamFaultEvent {
+  readonly session: string
+  readonly listener: string
+  readonly protocol: string
+  readonly key: string
+  readonly backend: Backend
+  readonly endpoint: Endpoint
+  readonly error: GatewayError
+}
+
+export interface EndpointHealthEvent {
+  readonly backend: Backend
+  readonly endpoint: Endpoint
+  readonly healthy: boolean
+  /** `check`: an active check. `outlier`: what became of real connections. */
+  readonly by: 'check' | 'outlier'
+  readonly error: GatewayError | undefined
+}
+
+export interface CircuitChangeEvent {
+  readonly backend: Backend
+  readonly endpoint: Endpoint
+  readonly state: 'closed' | 'open' | 'half-open'
+  /** How long an open circuit stays so; 0 for the other states. */
+  readonly openMs: number
 }
 
 export interface RelayStartEvent {
@@ -75,6 +128,11 @@ export interface HookMap {
   'wake:end': WakeEvent & { readonly durationMs: number; readonly error: GatewayError | undefined }
   'dial:end': DialEndEvent
   'relay:start': RelayStartEvent
+  'tenant:busy': TenantActivityEvent
+  'tenant:idle': TenantActivityEvent
+  'upstream:fault': UpstreamFaultEvent
+  'endpoint:health': EndpointHealthEvent
+  'circuit:change': CircuitChangeEvent
 }
 
 export type HookName = keyof HookMap

@@ -146,6 +146,7 @@ export class GatewayListener implements Acceptor, SessionHost {
       bytesFromClient: client.link.bytesRead,
       bytesToClient: client.link.bytesWritten,
       durationMs: clock.now() - session.handshake.startedAt,
+      timing: { clientMs: 0, resolveMs: 0, wakeMs: 0, dialMs: 0, firstByteMs: undefined },
     })
   }
 }

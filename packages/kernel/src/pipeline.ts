@@ -10,7 +10,9 @@ import type {
   DialRequest,
   Disposer,
   Layer,
+  LayerContext,
   Link,
+  Protocol,
   Relay,
   Resolution,
   Resolve,
@@ -19,6 +21,7 @@ import type {
 } from './contracts.ts'
 import { GatewayError } from './errors.ts'
 import type { Hooks } from './hooks.ts'
+import { probe } from './probe.ts'
 import { isPromise } from './promise.ts'
 import { encodeProxyHeader } from './proxy-protocol.ts'
 
@@ -34,6 +37,8 @@ export interface PipelineParts {
   readonly clock: Clock
   readonly connectTimeoutMs: number
   listening(): readonly Address[]
+  /** The protocol of that name on a listener; undefined: there is none. */
+  protocolOf(listener: string, name: string): Protocol | undefined
 }
 
 /** Resolver, layers, dial and relays, composed. */
@@ -42,28 +47,45 @@ export class Pipeline {
   readonly resolve: Resolve
   readonly dial: Dial
   readonly #disposers: Disposer[] = []
+  /** By layer: its dial and all inside of it; the base last. */
+  readonly #dials: Dial[] = []
 
   constructor(parts: PipelineParts) {
     this.parts = parts
-    const context = { ...parts, listening: () => parts.listening() }
-    for (const layer of parts.layers) {
-      const disposer = layer.setup?.(context)
+    for (const [index, layer] of parts.layers.entries()) {
+      const disposer = layer.setup?.(this.#context(index))
       if (disposer !== undefined) this.#disposers.push(disposer)
     }
-    this.resolve = compose<Resolve>(parts.layers, 'resolve', baseResolve(parts.resolver))
-    this.dial = compose<Dial>(parts.layers, 'dial', (request, signal) => baseDial(parts, request, signal))
+    this.resolve = composeResolve(parts.layers, baseResolve(parts.resolver))
+    this.#dials[parts.layers.length] = (request, signal) => baseDial(parts, request, signal)
+    for (let index = parts.layers.length - 1; index >= 0; index--) this.#dials[index] = this.#wrapped(index)
+    this.dial = this.#dials[0] as Dial
   }
 
   close(): void {
     disposeAll(this.parts.hooks, this.#disposers)
   }
+
+  #context(index: number): LayerContext {
+    const { parts } = this
+    return {
+      hooks: parts.hooks,
+      clock: parts.clock,
+      resolver: parts.resolver,
+      listening: () => parts.listening(),
+      probe: (target, signal) => probe(parts, this.#dials[index + 1] as Dial, target, signal),
+    }
+  }
+
+  #wrapped(index: number): Dial {
+    const layer = this.parts.layers[index] as Layer
+    const next = this.#dials[index + 1] as Dial
+    return layer.dial?.(next) ?? next
+  }
 }
 
-function compose<F>(layers: readonly Layer[], verb: 'resolve' | 'dial', base: F): F {
-  return layers.reduceRight((next, layer) => {
-    const wrap = layer[verb] as ((next: F) => F) | undefined
-    return wrap === undefined ? next : wrap.call(layer, next)
-  }, base)
+function composeResolve(layers: readonly Layer[], base: Resolve): Resolve {
+  return layers.reduceRight((next, layer) => layer.resolve?.(next) ?? next, base)
 }
 
 function baseResolve(resolver: Resolver): Resolve {

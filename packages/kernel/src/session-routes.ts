@@ -92,7 +92,7 @@ export class SessionRoutes {
 
   #routeRequest(key: string, attributes: Readonly<Record<string, string>>): RouteRequest {
     const { id: session, protocol, listener, client } = this.#session
-    return { key, protocol, listener, session, client: client.peer, tls: client.tls, attributes }
+    return { key, protocol, listener, session, client: client.peer, tls: client.tls, unread: client.unread, attributes }
   }
 
   #dialRequest(backend: Backend, key: string, plugin: Protocol): DialRequest {

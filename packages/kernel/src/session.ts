@@ -14,6 +14,7 @@ import type {
   RelayRequest,
   RelayResult,
   Session,
+  SessionStats,
   TlsMode,
   Upstream,
 } from './contracts.ts'
@@ -123,6 +124,21 @@ export class GatewaySession implements Session, ChannelOwner {
 
   get ending(): Ending | undefined {
     return this.#ending
+  }
+
+  get stats(): SessionStats {
+    const { id, listener, protocol, key, client } = this
+    return {
+      session: id,
+      listener,
+      protocol,
+      client: client.peer,
+      key,
+      phase: this.#flight === undefined ? 'opening' : 'relaying',
+      bytesFromClient: client.link.bytesRead,
+      bytesToClient: client.link.bytesWritten,
+      ageMs: this.#parts.clock.now() - this.handshake.startedAt,
+    }
   }
 
   get signal(): AbortSignal {

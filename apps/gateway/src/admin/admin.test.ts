@@ -10,6 +10,7 @@ const gateway = (accepted: number): GatewayStats => ({
   phase: 'open',
   sessions: 1,
   resolver: { hits: accepted, name: 'x' },
+  layers: {},
   listeners: [
     { name: 'http', address: { host: '127.0.0.1', port: 1 }, protocol: 'http', connections: 2, accepted, refused: 1 },
   ],

@@ -9,6 +9,7 @@ const route = (key: string): HookMap['route:end'] => ({
   protocol: 'http',
   key,
   durationMs: 1,
+  wakeMs: 0,
   backend: undefined,
   error: undefined,
 })
@@ -26,6 +27,7 @@ const end = (key: string): HookMap['session:end'] => ({
   bytesFromClient: 5,
   bytesToClient: 7,
   durationMs: 1,
+  timing: { clientMs: 0, resolveMs: 0, wakeMs: 0, dialMs: 0, firstByteMs: undefined },
 })
 
 describe('Collector', () => {

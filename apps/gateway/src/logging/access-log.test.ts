@@ -24,6 +24,7 @@ const ended: HookMap['session:end'] = {
   bytesFromClient: 1,
   bytesToClient: 2,
   durationMs: 3.7,
+  timing: { clientMs: 1, resolveMs: 1, wakeMs: 0, dialMs: 1, firstByteMs: undefined },
 }
 
 describe('accessLog', () => {

@@ -9,9 +9,11 @@ export interface TestContext extends LayerContext {
 }
 
 /** What a layer is set up with, on a clock that stands still. */
-export function layerContext(parts: { resolver?: Resolver; listening?: readonly Address[] } = {}): TestContext {
-  const { resolver = { name: 'none', resolve: () => 'none:1' }, listening = [] } = parts
-  return { hooks: new Hooks(), clock: new FakeClock(), resolver, listening: () => listening }
+export function layerContext(
+  parts: { resolver?: Resolver; listening?: readonly Address[]; probe?: LayerContext['probe'] } = {},
+): TestContext {
+  const { resolver = { name: 'none', resolve: () => 'none:1' }, listening = [], probe = async () => {} } = parts
+  return { hooks: new Hooks(), clock: new FakeClock(), resolver, listening: () => listening, probe }
 }
 
 /** A dial of the first endpoint of a resolution. */

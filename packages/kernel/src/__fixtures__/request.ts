@@ -9,6 +9,7 @@ export function request(key: string, more: Partial<RouteRequest> = {}): RouteReq
     session: 's1',
     client: { host: '198.51.100.7', port: 40_000 },
     tls: undefined,
+    unread: 0,
     attributes: {},
     ...more,
   }

@@ -115,12 +115,13 @@ const routeRequest: RouteRequest = {
   session: 's1',
   client,
   tls: undefined,
+  unread: 0,
   attributes: {},
 }
 
 export function setup(subject: LayerSubject, { layer, hooks, clock, backend: answer }: Bench): Disposer | undefined {
   const resolver: Resolver = subject.resolver ?? { name: 'bench', resolve: () => answer }
-  const context: LayerContext = { hooks, clock, resolver, listening: () => [local] }
+  const context: LayerContext = { hooks, clock, resolver, listening: () => [local], probe: async () => {} }
   return layer.setup?.(context) ?? undefined
 }
 
@@ -140,6 +141,7 @@ function endSessions({ hooks }: Bench): void {
       bytesFromClient: 0,
       bytesToClient: 0,
       durationMs: 0,
+      timing: { clientMs: 0, resolveMs: 0, wakeMs: 0, dialMs: 0, firstByteMs: undefined },
     })
   }
 }

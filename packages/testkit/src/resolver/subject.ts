@@ -31,6 +31,7 @@ export function requestFor(key: string): RouteRequest {
     session: 's1',
     client: Object.freeze({ host: '192.0.2.1', port: 40_000 }),
     tls: undefined,
+    unread: 0,
     attributes: Object.freeze({}),
   })
 }

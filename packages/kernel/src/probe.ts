@@ -1,0 +1,58 @@
+import type { ChannelOwner } from './channel.ts'
+import type { Backend, Dial, DialRequest, Endpoint, ProbeTarget, Protocol } from './contracts.ts'
+import { GatewayError } from './errors.ts'
+import type { PipelineParts } from './pipeline.ts'
+import { defaultPortOf } from './protocols.ts'
+import { UpstreamChannel } from './upstream.ts'
+
+const MAX_PROBE_BYTES = 65_536
+
+/** One question to one endpoint: does it serve? Nothing of it is left when this settles. */
+export async function probe(parts: PipelineParts, dial: Dial, target: ProbeTarget, signal: AbortSignal): Promise<void> {
+  const { backend, key, listener } = target
+  const protocol = parts.protocolOf(listener, target.protocol)
+  const dialled = await dial(
+    ownRequest(parts, backend, key, target.protocol, listener, protocol, target.endpoint),
+    signal,
+  )
+  if (protocol?.ready === undefined) return dialled.link.destroy()
+  const upstream = new UpstreamChannel(dialled, ownerless(signal), MAX_PROBE_BYTES, key, backend, parts.backendTls)
+  const leave = (): void => upstream.fail(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE'))
+  signal.addEventListener('abort', leave, { once: true })
+  try {
+    await protocol.ready(upstream, signal)
+  } finally {
+    signal.removeEventListener('abort', leave)
+    upstream.destroy()
+  }
+}
+
+/** The parts of a dial that do not depend on a session: all that there is to one on the gateway's own account. */
+export function ownRequest(
+  parts: PipelineParts,
+  backend: Backend,
+  key: string,
+  name: string,
+  listener: string,
+  protocol: Protocol | undefined,
+  endpoint: Endpoint | undefined = backend.endpoints[0],
+): DialRequest {
+  if (endpoint === undefined) throw new GatewayError('PROXY_RESOLVE_INTERNAL')
+  return {
+    backend,
+    endpoint,
+    defaultPort: protocol?.defaultPort ?? defaultPortOf(name),
+    connectTimeoutMs: backend.connectTimeoutMs ?? parts.connectTimeoutMs,
+    protocol: name,
+    listener,
+    session: undefined,
+    key,
+    client: undefined,
+    local: undefined,
+  }
+}
+
+/** A channel that no session owns: its caller does. */
+export function ownerless(signal: AbortSignal): ChannelOwner {
+  return { signal, channelEnded() {}, channelClosed() {}, channelDetached() {} }
+}
