@@ -15,7 +15,7 @@ export {
 export { pattern } from './pattern.ts'
 export { Peer } from './peer.ts'
 export { protocolChecks, protocolConformance, type ProtocolConformance } from './protocol/conformance.ts'
-export type { ProtocolFixture, ProtocolSubject, SecureFixture } from './protocol/subject.ts'
+export type { ProtocolFixture, ProtocolSubject, ReadySubject, SecureFixture } from './protocol/subject.ts'
 export { relayChecks, relayConformance, type RelayConformance } from './relay/conformance.ts'
 export type { RelaySubject } from './relay/subject.ts'
 export { secureAsClient, testTls, type TestTlsOptions } from './tls/test-tls.ts'

@@ -254,3 +254,30 @@ export class ForgetsToSecure extends Greet {
     await session.relay(await session.route(parseHello(await client.peek(line))))
   }
 }
+
+/** Takes one segment for the answer. */
+export class ReadyBySegment extends Greet {
+  override async ready(upstream: Upstream): Promise<void> {
+    const answer = await upstream.read((bytes) => bytes.length)
+    if (answer.toString('latin1') !== '+PONG\r\n') throw new GatewayError('PROXY_BACKEND_NOT_READY')
+  }
+}
+
+export class ReadyForGood extends Greet {
+  override async ready(upstream: Upstream): Promise<void> {
+    await super.ready(upstream).catch((cause: unknown) => {
+      throw new GatewayError('PROXY_BACKEND_PROTOCOL', { cause })
+    })
+  }
+}
+
+/** An accepted connection is all that it asks for. */
+export class ReadyUnheard extends Greet {
+  override async ready(): Promise<void> {}
+}
+
+export class ReadyOnAnyLine extends Greet {
+  override async ready(upstream: Upstream): Promise<void> {
+    await upstream.read((bytes) => bytes.length)
+  }
+}

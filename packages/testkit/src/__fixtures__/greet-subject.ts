@@ -23,5 +23,9 @@ export const greetSubject: ProtocolSubject = {
     },
   ],
   refusal: (bytes) => assert.match(bytes.toString('latin1'), /^-ERR [^\r\n]+\r\n$/),
+  ready: {
+    serving: (peer) => peer.write('+PONG\r\n'),
+    notReady: { 'is loading': (peer) => peer.write('-LOADING\r\n') },
+  },
   secure: { command: 'STARTTLS\r\n', goAhead: '+GO\r\n', fixture: { ...hello, name: 'hello inside TLS' } },
 }

@@ -1,4 +1,4 @@
-import type { GatewayError, Protocol, Session } from '@proxy/kernel'
+import { GatewayError, type Protocol, type Session, type Upstream } from '@proxy/kernel'
 import { line, parseHello } from './greet-wire.ts'
 
 const startTls = 'STARTTLS\r\n'
@@ -29,6 +29,13 @@ export class Greet implements Protocol {
 
   refuse(error: GatewayError): string {
     return `-ERR ${error.message}\r\n`
+  }
+
+  async ready(upstream: Upstream): Promise<void> {
+    await upstream.write('PING\r\n')
+    const answer = (await upstream.read(line)).toString('latin1')
+    if (answer === '-LOADING\r\n') throw new GatewayError('PROXY_BACKEND_NOT_READY')
+    if (answer !== '+PONG\r\n') throw new GatewayError('PROXY_BACKEND_PROTOCOL')
   }
 }
 

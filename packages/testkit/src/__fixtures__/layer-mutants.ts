@@ -29,6 +29,24 @@ export function counting(): Layer {
 
 const only: Layer = { name: 'only', resolve: (next) => next }
 
+export const deepStats: () => Layer = layer({
+  resolve: (next) => next,
+  stats: () => ({ seen: new Map([['alpha', 1]]), last: undefined }),
+})
+
+/** Tells of every key that there ever was. */
+export function endlessStats(): Layer {
+  const seen: { key: string; by: string; since: number; times: number; comment: string }[] = []
+  return {
+    name: 'endless-stats',
+    resolve: (next) => (request, signal) => {
+      seen.push({ key: request.key, by: request.session, since: 0, times: 1, comment: 'x'.repeat(60) })
+      return next(request, signal)
+    },
+    stats: () => ({ seen }),
+  }
+}
+
 export const idle: () => Layer = layer({})
 export const singleton = (): Layer => only
 

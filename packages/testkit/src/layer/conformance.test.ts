@@ -29,6 +29,13 @@ bites(layerChecks, [
     /timers are left/,
   ),
   mutant('a layer is set up again after it was disposed of', 'closedForGood', mutants.closedForGood, /internal error/),
+  mutant('stats survive JSON, before setup and after use', 'deepStats', mutants.deepStats, /what JSON makes/),
+  mutant(
+    'stats are bounded, however many keys there were',
+    'endlessStats',
+    mutants.endlessStats,
+    /stats of 2,000 keys take/,
+  ),
   mutant('a synchronous answer is handed on as it is', 'alwaysAsync', mutants.alwaysAsync, /came as a promise/),
   mutant('a synchronous answer is handed on as it is', 'copies', mutants.copies, /another one/),
   mutant('an asynchronous answer is handed on', 'copies', mutants.copies, /another one/),

@@ -29,6 +29,8 @@ export interface LayerSubject {
   readonly resolution?: Resolution | undefined
   /** The resolver that the layer is set up with. */
   readonly resolver?: Resolver | undefined
+  /** What a probe finds. Default: every endpoint serves. */
+  readonly probe?: LayerContext['probe'] | undefined
 }
 
 /** A layer, set up as in a gateway, and what it is called with. */
@@ -59,6 +61,11 @@ const hookNames: readonly HookName[] = [
   'wake:end',
   'dial:end',
   'relay:start',
+  'tenant:busy',
+  'tenant:idle',
+  'upstream:fault',
+  'endpoint:health',
+  'circuit:change',
 ]
 
 export const never: AbortSignal = new AbortController().signal
@@ -121,7 +128,13 @@ const routeRequest: RouteRequest = {
 
 export function setup(subject: LayerSubject, { layer, hooks, clock, backend: answer }: Bench): Disposer | undefined {
   const resolver: Resolver = subject.resolver ?? { name: 'bench', resolve: () => answer }
-  const context: LayerContext = { hooks, clock, resolver, listening: () => [local], probe: async () => {} }
+  const context: LayerContext = {
+    hooks,
+    clock,
+    resolver,
+    listening: () => [local],
+    probe: subject.probe ?? (async () => {}),
+  }
   return layer.setup?.(context) ?? undefined
 }
 

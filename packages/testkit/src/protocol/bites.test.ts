@@ -89,6 +89,23 @@ bites(protocolChecks, [
     /closed|taken for the secured/,
   ),
   mutant(
+    'ready settles on a backend that serves, however its bytes are cut',
+    mutants.ReadyBySegment,
+    /the backend is not ready yet/,
+  ),
+  mutant(
+    'ready rejects with a retryable error on a backend that does not serve yet',
+    mutants.ReadyForGood,
+    /is loading gives PROXY_BACKEND_PROTOCOL, which is not retryable/,
+  ),
+  mutant(
+    'ready rejects with a retryable error on a backend that closes or breaks off',
+    mutants.ReadyForGood,
+    /closes gives PROXY_BACKEND_PROTOCOL, which is not retryable/,
+  ),
+  mutant('ready goes on with a backend that is silent until it is aborted', mutants.ReadyUnheard, /said nothing/),
+  mutant('ready takes no garbage for a backend that serves', mutants.ReadyOnAnyLine, /answers garbage was found ready/),
+  mutant(
     'without TLS on the listener the command is not answered with a go-ahead',
     mutants.ForgetsToSecure,
     /invites to TLS/,

@@ -1,6 +1,7 @@
 import { type Check, register, type Skips } from '../check.ts'
 import { detectChecks } from './detect-checks.ts'
 import { hostileChecks } from './hostile-checks.ts'
+import { readyChecks } from './ready-checks.ts'
 import { refusalChecks } from './refusal-checks.ts'
 import { relayChecks } from './relay-checks.ts'
 import { routeChecks } from './route-checks.ts'
@@ -20,6 +21,7 @@ export const protocolChecks: readonly Check<ProtocolSubject>[] = [
   ...refusalChecks,
   ...relayChecks,
   ...secureChecks,
+  ...readyChecks,
 ]
 
 export interface ProtocolConformance extends ProtocolSubject {

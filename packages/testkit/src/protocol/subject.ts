@@ -34,6 +34,14 @@ export interface SecureFixture {
   readonly fixture: ProtocolFixture
 }
 
+/** How backends answer a probe. */
+export interface ReadySubject {
+  /** The part of a backend that serves, called with each connection to it. */
+  readonly serving: (backend: Peer) => unknown
+  /** The parts of backends that take connections and do not serve yet, by how they differ: `refuses while it recovers`. */
+  readonly notReady?: Readonly<Record<string, (backend: Peer) => unknown>> | undefined
+}
+
 export interface ProtocolSubject {
   /** A new instance of the protocol at each call. */
   protocol(): Protocol
@@ -50,6 +58,8 @@ export interface ProtocolSubject {
   readonly staysRefused?: boolean | undefined
   /** Needed when the protocol calls `secure()`. */
   readonly secure?: SecureFixture | undefined
+  /** Needed when the protocol has a `ready`. */
+  readonly ready?: ReadySubject | undefined
   /**
    * What a backend may send an established client without being asked. Default: any bytes, as a session is relayed raw once it is
    * established.
