@@ -17,6 +17,8 @@ export interface ClusterOptions {
   readonly env: Readonly<Record<string, string>>
   readonly peers: PeerLink
   readonly logger: Logger
+  /** Called when a worker died, and when one was started again. */
+  readonly changed?: ((worker: number, change: 'died' | 'started') => void) | undefined
 }
 
 interface Slot {
@@ -87,6 +89,12 @@ export class ClusterFleet implements Fleet {
   async snapshots(): Promise<readonly WorkerSnapshot[]> {
     const results = await Promise.all(this.#servingSlots.map((slot) => this.#snapshot(slot)))
     return results.filter((snapshot) => snapshot !== undefined)
+  }
+
+  async ask(topic: string, message: unknown): Promise<readonly unknown[]> {
+    const asked = this.#servingSlots.map((slot) => this.#ask(slot, topic, message, snapshotTimeoutMs))
+    const answers = await Promise.allSettled(asked)
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
 
   async drain(options: DrainOptions): Promise<void> {
@@ -173,6 +181,7 @@ export class ClusterFleet implements Fleet {
     const delayMs = slot.backoff.next(performance.now() - slot.startedAt)
     this.#options.logger.error({ worker: slot.number, reason, delayMs }, 'a worker died; it is started again')
     this.restarts++
+    this.#options.changed?.(slot.number, 'died')
     slot.timer = setTimeout(() => void this.#restart(slot), delayMs)
   }
 
@@ -180,6 +189,7 @@ export class ClusterFleet implements Fleet {
     try {
       await this.#start(slot)
       this.#options.logger.info({ worker: slot.number }, 'the worker serves again')
+      this.#options.changed?.(slot.number, 'started')
     } catch (error) {
       await this.#kill(slot)
       if (!this.#stopping) this.#startAgain(slot, messageOf(error))

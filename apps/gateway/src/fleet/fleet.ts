@@ -9,6 +9,8 @@ export interface Fleet {
   /** Reads the configuration again in every worker: all take it, or all go on as before and this rejects. */
   reload(generation: number): Promise<void>
   snapshots(): Promise<readonly WorkerSnapshot[]>
+  /** What every worker that serves answers to an operator's question; one that does not answer in time is left out. */
+  ask(topic: string, message: unknown): Promise<readonly unknown[]>
   /** Last snapshots of workers that are gone. */
   readonly retired: readonly WorkerSnapshot[]
   readonly restarts: number

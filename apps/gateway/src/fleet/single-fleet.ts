@@ -33,6 +33,10 @@ export class SingleFleet implements Fleet {
     return Promise.resolve(this.#unit === undefined ? [] : [this.#unit.snapshot()])
   }
 
+  async ask(topic: string, message: unknown): Promise<readonly unknown[]> {
+    return this.#unit === undefined ? [] : [await this.#unit.operate(topic, message)]
+  }
+
   async drain(options: DrainOptions): Promise<void> {
     await this.#unit?.drain(options)
   }

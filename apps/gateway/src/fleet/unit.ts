@@ -6,7 +6,9 @@ import type { LoadedConfig } from '../config/load.ts'
 import { accessLog } from '../logging/access-log.ts'
 import type { Logger } from '../logging/logger.ts'
 import { defaultMaxTenants } from '../config/defaults.ts'
+import { Announcer, announceTopic } from './announcer.ts'
 import { GatedTransport } from './gated-transport.ts'
+import { operations } from './operations.ts'
 import type { PeerLink } from './peer-link.ts'
 
 /** A listener as it was bound. */
@@ -28,6 +30,7 @@ export interface UnitContext {
 export class Unit {
   readonly #context: UnitContext
   readonly #collector: Collector
+  readonly #announcer: Announcer
   readonly #transport: GatedTransport = new GatedTransport(nodeTransport())
   #gateway: Gateway | undefined
   #loaded: LoadedConfig
@@ -38,6 +41,9 @@ export class Unit {
     this.#loaded = loaded
     this.#context = context
     this.#collector = new Collector(maxTenantsOf(loaded))
+    const { peers } = context
+    // Nobody listens: then nobody misses it.
+    this.#announcer = new Announcer((news) => void peers.request(0, announceTopic, news).catch(() => undefined))
   }
 
   async open(): Promise<readonly BoundListener[]> {
@@ -103,9 +109,18 @@ export class Unit {
     }
   }
 
+  /** Answers what an operator asks, by topic. */
+  async operate(topic: string, message: unknown): Promise<unknown> {
+    return operations[topic]?.(this.#running, message)
+  }
+
   async #build(loaded: LoadedConfig): Promise<GatewayOptions> {
     const { peers, ticketKeys, logger } = this.#context
-    const options = await assemble(loaded, { peers, ticketKeys, observers: [this.#collector, accessLog(logger)] })
+    const options = await assemble(loaded, {
+      peers,
+      ticketKeys,
+      observers: [this.#collector, this.#announcer, accessLog(logger)],
+    })
     return { ...options, transport: this.#transport }
   }
 

@@ -4,6 +4,7 @@ import { createLogger, type Logger } from '../logging/logger.ts'
 import { type Envelope, isEnvelope, PeerLink } from './peer-link.ts'
 import { type Opened, slotVariable, topics, type WorkerPlan } from './plan.ts'
 import { failureOf } from './failure.ts'
+import { operations } from './operations.ts'
 import { Unit } from './unit.ts'
 
 const primary = 0
@@ -48,6 +49,9 @@ class Worker {
     this.#peers.answer(rollback, () => this.#unit?.rollback())
     this.#peers.answer(settle, () => this.#unit?.settle())
     this.#peers.answer(drain, (options) => this.#drain(options as DrainOptions))
+    for (const topic of Object.keys(operations)) {
+      this.#peers.answer(topic, (message) => this.#unit?.operate(topic, message))
+    }
   }
 
   /** Says what was bound, or why it could not be: an error's fields do not survive the way. */
