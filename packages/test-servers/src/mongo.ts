@@ -54,6 +54,11 @@ export class MongoServer {
     return this.#process?.running === true
   }
 
+  /** Of the server's first process; undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#process?.running === true ? this.#process.pid : undefined
+  }
+
   /** What the server logged since the latest start. */
   get log(): string {
     return this.#process?.output ?? ''

@@ -21,6 +21,11 @@ export class RedisServer {
     return `${this.host}:${this.port}`
   }
 
+  /** Of the server's first process; undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#process.running ? this.#process.pid : undefined
+  }
+
   async stop(): Promise<void> {
     await this.#process.stop()
     removeDirectory(this.#directory)
