@@ -1,3 +1,4 @@
+import type { RequestTrace } from '@proxy/kernel'
 import { describe, expect, it } from 'vitest'
 import { Forwarder } from './forwarder.ts'
 import { isVerbatim, requestHead, responseHead } from './headers.ts'
@@ -7,10 +8,11 @@ import { isUpgrade } from './upgrade.ts'
 const head = new MessageHead()
 const tail = 'X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n\r\n'
 
-function forward(text: string, trusted = false): string {
+function forward(text: string, trusted = false, traced?: RequestTrace): string {
   const bytes = Buffer.from(text, 'latin1')
   expect(parseRequest(head, bytes, 0, bytes.length)).toBe(text.length)
-  return requestHead(head, bytes, 'a', new Forwarder('192.0.2.1', 'http', trusted), undefined, isUpgrade(head, bytes))
+  const forwarder = new Forwarder('192.0.2.1', 'http', trusted)
+  return requestHead(head, bytes, 'a', forwarder, undefined, isUpgrade(head, bytes), traced)
 }
 
 function answer(text: string): string {
@@ -24,6 +26,16 @@ const get = 'GET / HTTP/1.1\r\nHost: a\r\n'
 describe('a forwarded request', () => {
   it('keeps the order and spelling of its fields, and its Host', () => {
     expect(forward(`${get}aCCept: */*\r\nX-B:  c \r\n\r\n`)).toBe(`${get}aCCept: */*\r\nX-B:  c \r\n${tail}`)
+  })
+
+  it("carries the trace context of its tracer in place of the client's", () => {
+    const theirs = 'TraceParent: 00-1-2-00\r\nX-B: c\r\ntracestate: a=1\r\ntracestate: b=2\r\n'
+    const ours = { traceparent: '00-3-4-01', tracestate: undefined }
+    expect(forward(`${get}${theirs}\r\n`)).toBe(`${get}${theirs}${tail}`)
+    expect(forward(`${get}${theirs}\r\n`, false, ours)).toBe(`${get}X-B: c\r\ntraceparent: 00-3-4-01\r\n${tail}`)
+    expect(forward(`${get}\r\n`, false, { ...ours, tracestate: 'a=1' })).toBe(
+      `${get}traceparent: 00-3-4-01\r\ntracestate: a=1\r\n${tail}`,
+    )
   })
 
   it('loses hop-by-hop fields and those that Connection names', () => {

@@ -1,3 +1,4 @@
+import type { RequestTrace } from '@proxy/kernel'
 import { latin1, equalsFolded } from './bytes.ts'
 import type { Forwarder } from './forwarder.ts'
 import type { MessageHead } from './message.ts'
@@ -14,6 +15,8 @@ import {
   PROXY_AUTHORIZATION,
   PROXY_CONNECTION,
   TE,
+  TRACEPARENT,
+  TRACESTATE,
   TRAILER,
   TRANSFER_ENCODING,
   UPGRADE,
@@ -25,6 +28,7 @@ import {
 const hopByHop = bit(CONNECTION) | bit(KEEP_ALIVE) | bit(PROXY_CONNECTION) | bit(UPGRADE)
 const forwarded = bit(X_FORWARDED_FOR) | bit(X_FORWARDED_PROTO) | bit(X_FORWARDED_HOST) | bit(FORWARDED)
 const request = hopByHop | bit(PROXY_AUTHORIZATION) | bit(TE) | bit(HTTP2_SETTINGS) | bit(DISGUISED) | forwarded
+const trace = bit(TRACEPARENT) | bit(TRACESTATE)
 const framing = bit(CONTENT_LENGTH) | bit(TRANSFER_ENCODING)
 
 /** In place of an absolute-form target: its path, and its authority as Host. */
@@ -36,6 +40,7 @@ export interface AbsoluteTarget {
 /**
  * The head for the backend: hop-by-hop fields gone (RFC 9110 section 7.6.1), order and spelling of the rest untouched,
  * always HTTP/1.1, and who the client is at the end. `upgrade`: the client asks for another protocol, which is passed on.
+ * `traced`: takes the place of the client's trace context.
  */
 export function requestHead(
   head: MessageHead,
@@ -44,11 +49,19 @@ export function requestHead(
   forwarder: Forwarder,
   absolute: AbsoluteTarget | undefined,
   upgrade: boolean,
+  traced: RequestTrace | undefined,
 ): string {
-  if ((head.seen & request) === 0 && head.minor === 1 && absolute === undefined) {
-    return latin1(bytes, head.start, head.end - 2) + forwarder.tail(host)
+  const strip = traced === undefined ? request : request | trace
+  if ((head.seen & strip) === 0 && head.minor === 1 && absolute === undefined) {
+    const kept = latin1(bytes, head.start, head.end - 2)
+    return traced === undefined ? kept + forwarder.tail(host) : kept + traceLines(traced) + forwarder.tail(host)
   }
-  return rewritten(head, bytes, host, forwarder, absolute, upgrade)
+  return rewritten(head, bytes, host, forwarder, absolute, upgrade, traced)
+}
+
+/** The trace context as header lines. */
+export function traceLines({ traceparent, tracestate }: RequestTrace): string {
+  return `traceparent: ${traceparent}\r\n${tracestate === undefined ? '' : `tracestate: ${tracestate}\r\n`}`
 }
 
 function rewritten(
@@ -58,14 +71,16 @@ function rewritten(
   forwarder: Forwarder,
   absolute: AbsoluteTarget | undefined,
   upgrade: boolean,
+  traced: RequestTrace | undefined,
 ): string {
-  let strip = request
+  let strip = traced === undefined ? request : request | trace
   if (absolute !== undefined) strip |= bit(HOST)
   if (head.minor === 0) strip |= bit(EXPECT)
   if (upgrade) strip &= ~bit(UPGRADE)
   const added =
     (head.has(TE) && acceptsTrailers(head, bytes) ? 'TE: trailers\r\n' : '') +
     (upgrade ? 'Connection: Upgrade\r\n' : '') +
+    (traced === undefined ? '' : traceLines(traced)) +
     ((head.seen & forwarded) !== 0 ? forwarder.tailBehind(head, bytes, host) : forwarder.tail(host))
   if (absolute === undefined && head.minor === 1) return keptLines(head, bytes, head.start, strip) + added
   const target = absolute?.path ?? latin1(bytes, head.targetStart, head.targetEnd)

@@ -6,7 +6,7 @@ import {
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
 } from 'node:http2'
-import { type Backend, GatewayError, type Link, type Session } from '@proxy/kernel'
+import { type Backend, type Endpoint, GatewayError, type Session, type Upstream } from '@proxy/kernel'
 import { toHeaders } from './http2-head.ts'
 import type { Http2Request } from './http2-request.ts'
 import type { HttpProtocol } from './protocol.ts'
@@ -17,12 +17,15 @@ const streamsPerConnection = 100
 /** One HTTP/2 connection to a backend, by prior knowledge. */
 class Http2Backend {
   readonly http2: ClientHttp2Session
+  readonly endpoint: Endpoint
   streams = 0
   idleSince: number
   readonly #protocol: HttpProtocol
 
-  constructor(protocol: HttpProtocol, link: Link, unread: Buffer, onClose: (backend: Http2Backend) => void) {
+  constructor(protocol: HttpProtocol, upstream: Upstream, onClose: (backend: Http2Backend) => void) {
+    const { link, unread } = upstream.detach()
     this.#protocol = protocol
+    this.endpoint = upstream.endpoint
     this.idleSince = protocol.now
     this.http2 = connect('http://backend', {
       createConnection: () => link.socket(unread),
@@ -102,8 +105,8 @@ export class Http2Backends {
 
   async #dial(pool: Http2Pool, session: Session, backend: Backend, key: string): Promise<Http2Backend> {
     try {
-      const { link, unread } = (await session.dial(backend, key)).detach()
-      const connection = new Http2Backend(this.#protocol, link, unread, (closed) => {
+      const upstream = await session.dial(backend, key)
+      const connection = new Http2Backend(this.#protocol, upstream, (closed) => {
         pool.connections.splice(pool.connections.indexOf(closed), 1)
       })
       pool.connections.push(connection)
@@ -155,6 +158,7 @@ export class Http2Call {
 
   #open(connection: Http2Backend): void {
     const { forwardHeaders, bodiless } = this.#request
+    this.#request.onCall(connection.endpoint)
     const stream = connection.http2.request(forwardHeaders, { endStream: bodiless, waitForTrailers: !bodiless })
     this.#stream = stream
     stream.on('error', () => {})

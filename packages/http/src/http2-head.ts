@@ -49,11 +49,12 @@ export function problemOf(headers: IncomingHttpHeaders): string | undefined {
   return undefined
 }
 
-/** The fields that are passed on, one by one. undefined: one of them could not be written in HTTP/1.1. */
-export function forwardedFields(headers: IncomingHttpHeaders): [string, string][] | undefined {
+/** The fields that are passed on, one by one, `traced` without a trace context. undefined: one of them could not be written in HTTP/1.1. */
+export function forwardedFields(headers: IncomingHttpHeaders, traced: boolean): [string, string][] | undefined {
   const fields: [string, string][] = []
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || name.startsWith(':') || dropped.has(name.replaceAll('_', '-'))) continue
+    if (traced && (name === 'traceparent' || name === 'tracestate')) continue
     if (name === 'te') {
       if (/trailers/i.test(String(value))) fields.push(['te', 'trailers'])
       continue

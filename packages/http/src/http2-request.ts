@@ -1,9 +1,10 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
-import { type Backend, GatewayError } from '@proxy/kernel'
+import { type Backend, type Endpoint, GatewayError, type RequestTrace } from '@proxy/kernel'
 import { answerFields, bodyOf } from './answers.ts'
 import { parseTrailers } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { keyOf } from './host.ts'
+import { traceLines } from './headers.ts'
 import type { Http2Connection } from './http2.ts'
 import type { Http2Call } from './http2-backend.ts'
 import {
@@ -36,6 +37,13 @@ export class Http2Request implements Exchange {
   requestTrailers: [string, string][] = []
   readonly #connection: Http2Connection
   readonly #startedAt: number
+  readonly #observed: boolean
+  #routedMs: number | undefined = undefined
+  #upstreamMs: number | undefined = undefined
+  #firstByteMs: number | undefined = undefined
+  #endpoint: Endpoint | undefined = undefined
+  #error: GatewayError | undefined = undefined
+  #trace: RequestTrace | undefined = undefined
   readonly #isGrpc: boolean
   /** The request has no body. */
   readonly #bodiless: boolean
@@ -61,7 +69,8 @@ export class Http2Request implements Exchange {
     this.isHead = headers[':method'] === 'HEAD'
     this.#isGrpc = /^application\/grpc(?:$|[+;])/i.test(headers['content-type'] ?? '')
     this.#active = connection.protocol.now
-    this.#startedAt = connection.protocol.observed ? connection.protocol.exactNow() : 0
+    this.#observed = connection.protocol.observed
+    this.#startedAt = this.#observed ? connection.protocol.exactNow() : 0
   }
 
   start(): void {
@@ -71,7 +80,7 @@ export class Http2Request implements Exchange {
     stream.once('close', () => this.#closed())
     stream.on('drain', () => this.#drained())
     stream.on('trailers', (trailers) => {
-      this.requestTrailers = forwardedFields(trailers) ?? []
+      this.requestTrailers = forwardedFields(trailers, false) ?? []
     })
     const problem = this.#read()
     if (problem !== undefined) return this.refuse(malformed(problem))
@@ -114,7 +123,8 @@ export class Http2Request implements Exchange {
     const problem = problemOf(this.headers)
     if (problem !== undefined) return problem
     const key = keyOf(authority)
-    const fields = forwardedFields(this.headers)
+    this.#trace = this.#follow()
+    const fields = forwardedFields(this.headers, this.#trace !== undefined)
     if (key === undefined) return ':authority'
     if (fields === undefined) return 'header'
     this.#host = authority
@@ -168,6 +178,7 @@ export class Http2Request implements Exchange {
   #routed(backend: Backend): void {
     if (this.#over) return
     const { protocol, session, backends } = this.#connection
+    this.#routedMs = this.#elapsed()
     const { backendHttp2 } = protocol.settings
     if (backendHttp2 === 'always' || (backendHttp2 === 'grpc' && this.#isGrpc)) {
       this.#active = protocol.now
@@ -186,9 +197,8 @@ export class Http2Request implements Exchange {
 
   /** The request as the HTTP/2 backend gets it. */
   get forwardHeaders(): OutgoingHttpHeaders {
-    const { forwarder } = this.#connection
     const { ':method': method, ':path': path } = this.headers
-    const tail = parseTrailers(forwardedTail(this.headers, forwarder, this.#host))
+    const tail = parseTrailers(this.#tail)
     return {
       ':method': method ?? 'GET',
       ':scheme': 'http',
@@ -198,18 +208,30 @@ export class Http2Request implements Exchange {
     }
   }
 
+  /** The lines that the gateway adds, and the end of the head. */
+  get #tail(): string {
+    const tail = forwardedTail(this.headers, this.#connection.forwarder, this.#host)
+    return this.#trace === undefined ? tail : traceLines(this.#trace) + tail
+  }
+
+  /** An HTTP/2 backend connection has room for the request. */
+  onCall(endpoint: Endpoint): void {
+    this.#endpoint = endpoint
+    this.#upstreamMs = this.#elapsed()
+  }
+
   get bodiless(): boolean {
     return this.#bodiless
   }
 
   onUpstream(upstream: Upstream): void {
     if (this.#over) return upstream.pool.release(upstream)
-    const { forwarder, protocol } = this.#connection
     this.#upstream = upstream
-    this.#active = protocol.now
+    this.#endpoint = upstream.channel.endpoint
+    this.#upstreamMs = this.#elapsed()
+    this.#active = this.#connection.protocol.now
     upstream.begin(this)
-    const tail = forwardedTail(this.headers, forwarder, this.#host)
-    upstream.link.write(http1Head(this.headers, this.#fields, this.#host, this.#chunked, tail))
+    upstream.link.write(http1Head(this.headers, this.#fields, this.#host, this.#chunked, this.#tail))
     if (this.#bodiless) return
     this.stream.on('data', (chunk: Buffer) => this.#sendChunk(chunk))
     this.stream.once('end', () => this.#sendEnd())
@@ -265,6 +287,7 @@ export class Http2Request implements Exchange {
   respond(headers: OutgoingHttpHeaders, endStream: boolean, trailed: boolean): void {
     const { protocol, session } = this.#connection
     this.#active = protocol.now
+    this.#firstByteMs = this.#endpoint === undefined ? undefined : this.#elapsed()
     this.#status = Number(headers[':status'])
     if (protocol.settings.telemetryHeaders) {
       headers['x-proxy-session'] = session.id
@@ -336,11 +359,13 @@ export class Http2Request implements Exchange {
   /** Refuses, or breaks the stream off when an answer has begun. */
   fail(error: GatewayError): void {
     if (this.#over) return
+    this.#error = error
     if (this.stream.headersSent) this.#reset()
     else this.refuse(error)
   }
 
   refuse(error: GatewayError, status: number = statusOf(error)): void {
+    this.#error = error
     this.#release()
     if (this.stream.destroyed) return
     const { accept = '' } = this.headers
@@ -392,19 +417,40 @@ export class Http2Request implements Exchange {
     this.#connection.finished(this, !this.stream.headersSent)
   }
 
+  /** Milliseconds since the head; 0 when nobody asks. */
+  #elapsed(): number {
+    return this.#observed ? this.#connection.protocol.exactNow() - this.#startedAt : 0
+  }
+
+  #follow(): RequestTrace | undefined {
+    const { protocol, session } = this.#connection
+    const { traceparent, tracestate } = this.headers
+    // Two of them are none (W3C Trace Context section 3.2); node:http2 joins them with commas, which none may hold.
+    return protocol.settings.tracer?.start(session, textOf(traceparent), textOf(tracestate))
+  }
+
   #report(): void {
     const { protocol, session } = this.#connection
     if (!protocol.hooks.has('request:end')) return
     protocol.hooks.emit('request:end', {
       session: session.id,
       listener: session.listener,
+      protocol: session.protocol,
       key: this.#key,
       method: this.headers[':method'] ?? '',
+      path: (this.headers[':path'] ?? '').split('?', 1)[0]!,
       status: this.#status,
       version: '2',
       durationMs: protocol.exactNow() - this.#startedAt,
+      timing: { routedMs: this.#routedMs, upstreamMs: this.#upstreamMs, firstByteMs: this.#firstByteMs },
       bytesFromClient: this.#bytesIn,
       bytesToClient: this.#bytesOut,
+      endpoint: this.#endpoint,
+      error: this.#error,
+      trace: this.#trace,
     })
   }
 }
+
+const textOf = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value.join(',') : value

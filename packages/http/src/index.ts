@@ -1,3 +1,2 @@
 export { http } from './http.ts'
 export type { HttpAnswer, HttpOptions, HttpRequest, RequestHook } from './options.ts'
-export type { RequestEndEvent } from './request-end.ts'

@@ -21,6 +21,8 @@ export const HTTP2_SETTINGS = 15
 export const TRAILER = 16
 /** A field that some backends would take for one of the above. It is never passed on. */
 export const DISGUISED = 17
+export const TRACEPARENT = 18
+export const TRACESTATE = 19
 
 const names: Readonly<Record<string, number>> = {
   connection: CONNECTION,
@@ -39,6 +41,8 @@ const names: Readonly<Record<string, number>> = {
   forwarded: FORWARDED,
   'http2-settings': HTTP2_SETTINGS,
   trailer: TRAILER,
+  traceparent: TRACEPARENT,
+  tracestate: TRACESTATE,
 }
 
 interface Entry {

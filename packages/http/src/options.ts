@@ -1,4 +1,4 @@
-import { cidrMatcher, type Address, type Resolution, type TlsInfo } from '@proxy/kernel'
+import { cidrMatcher, type Address, type RequestTracer, type Resolution, type TlsInfo } from '@proxy/kernel'
 
 /** A request as the `onRequest` hook sees it. */
 export interface HttpRequest {
@@ -66,6 +66,8 @@ export interface HttpOptions {
   readonly backendHttp2?: 'grpc' | 'always' | 'never' | undefined
   /** CIDRs of balancers in front of the gateway, whose `Forwarded` and `X-Forwarded-*` fields are believed. */
   readonly trustedProxies?: readonly string[] | undefined
+  /** Follows requests: the backend is sent the `traceparent` and `tracestate` that it gives. `tracer` of `telemetry()` is one. */
+  readonly tracer?: RequestTracer | undefined
 }
 
 /** Options with their defaults. */
@@ -86,6 +88,7 @@ export interface Settings {
   readonly maxConcurrentStreams: number
   readonly backendHttp2: 'grpc' | 'always' | 'never'
   readonly trusts: (host: string) => boolean
+  readonly tracer: RequestTracer | undefined
 }
 
 export function toSettings(options: HttpOptions): Settings {
@@ -106,6 +109,7 @@ export function toSettings(options: HttpOptions): Settings {
     maxConcurrentStreams: options.maxConcurrentStreams ?? 100,
     backendHttp2: options.backendHttp2 ?? 'grpc',
     trusts: options.trustedProxies === undefined ? nobody : cidrMatcher(options.trustedProxies),
+    tracer: options.tracer,
   }
 }
 

@@ -33,6 +33,14 @@ export function fieldOf(text: string, name: string): string {
   return match?.[1] ?? ''
 }
 
+/** The path in the text of a head, without its query. */
+export function pathOf(text: string): string {
+  const start = text.indexOf(' ') + 1
+  const target = text.slice(start, text.indexOf(' ', start))
+  const query = target.indexOf('?')
+  return query < 0 ? target : target.slice(0, query)
+}
+
 /** Without a new string for what nearly every request is. */
 export function methodOf(head: MessageHead, bytes: Buffer): string {
   const { start, methodEnd } = head

@@ -1,4 +1,4 @@
-import { type Backend, GatewayError } from '@proxy/kernel'
+import { type Backend, type Endpoint, GatewayError, type RequestTrace } from '@proxy/kernel'
 import { answerMessage, describeRequest } from './answers.ts'
 import { BodyFraming } from './body.ts'
 import { latin1 } from './bytes.ts'
@@ -7,11 +7,12 @@ import type { Exchange } from './exchange.ts'
 import { requestHead } from './headers.ts'
 import { keyOf } from './host.ts'
 import type { MessageHead } from './message.ts'
+import { TRACEPARENT, TRACESTATE } from './names.ts'
 import type { HttpAnswer } from './options.ts'
 import type { Pool } from './pool.ts'
 import type { HttpProtocol } from './protocol.ts'
 import { malformed, refusalMessage, refusalOf, statusOf } from './refusals.ts'
-import { fieldOf, hostField, isIdempotent, methodOf, readTarget } from './request-line.ts'
+import { fieldOf, hostField, isIdempotent, methodOf, pathOf, readTarget } from './request-line.ts'
 import { ResponseWriter, smallBody } from './response.ts'
 import { isUpgrade } from './upgrade.ts'
 import type { Upstream } from './upstream.ts'
@@ -47,8 +48,16 @@ export class Http1Request implements Exchange {
   #pool: Pool | undefined = undefined
   #upstream: Upstream | undefined = undefined
   #closeAfter = false
-  #startedAt = 0
   #bytesIn = 0
+  // What is observed of the request in progress.
+  #observed = false
+  #startedAt = 0
+  #routedMs: number | undefined = undefined
+  #upstreamMs: number | undefined = undefined
+  #firstByteMs: number | undefined = undefined
+  #endpoint: Endpoint | undefined = undefined
+  #error: GatewayError | undefined = undefined
+  #trace: RequestTrace | undefined = undefined
 
   constructor(connection: ClientConnection) {
     this.#connection = connection
@@ -97,12 +106,22 @@ export class Http1Request implements Exchange {
     else this.#body.none()
     this.#replayable = this.#body.done && isIdempotent(this.#method)
     this.#response.reset()
-    if (this.#server.observed) this.#observe(end - head.start)
+    this.#observed = this.#server.observed
+    if (this.#observed) this.#observe(end - head.start)
+    if (this.#server.settings.tracer !== undefined) this.#follow(head, bytes)
     const target = readTarget(head, bytes, this.#method)
     if (typeof target === 'string') return this.#refuseTarget(bytes, end, target)
     const host = target.absolute?.authority ?? hostField(head, bytes, this.#host)
     if (host !== this.#host && !this.#takeHost(host)) return this.#refuseEarly(bytes, end, malformed('Host'))
-    this.#text = requestHead(head, bytes, host, this.#connection.forwarder, target.absolute, this.#upgrades)
+    this.#text = requestHead(
+      head,
+      bytes,
+      host,
+      this.#connection.forwarder,
+      target.absolute,
+      this.#upgrades,
+      this.#trace,
+    )
     return this.#server.answersItself ? this.#intercept(head, bytes, end) : this.#route(bytes, end)
   }
 
@@ -173,10 +192,13 @@ export class Http1Request implements Exchange {
   /** A pooled connection, or undefined: one is on its way. */
   #take(backend: Backend): Upstream | undefined {
     const { session } = this.#connection
+    this.#routedMs = this.#elapsed()
     const pool = this.#server.pools.of(backend, session.id)
     const upstream = pool.take(!this.#replayable)
     this.#pool = pool
+    this.#upstreamMs = this.#routedMs
     if (upstream !== undefined) return upstream
+    this.#upstreamMs = undefined
     this.#state = ROUTING
     pool.request(this, session, backend, this.#key)
     return undefined
@@ -184,6 +206,7 @@ export class Http1Request implements Exchange {
 
   onUpstream(upstream: Upstream): void {
     if (this.#state !== ROUTING) return upstream.pool.release(upstream)
+    this.#upstreamMs ??= this.#elapsed()
     const held = this.#connection.takeHeld()
     this.#connection.keepRest(held, this.#send(upstream, held, 0))
   }
@@ -201,6 +224,7 @@ export class Http1Request implements Exchange {
       return bytes.length
     }
     this.#upstream = upstream
+    this.#endpoint = upstream.channel.endpoint
     this.#state = this.#body.done ? SENT : BODY
     this.#bytesIn += end - at
     this.#connection.touch()
@@ -250,6 +274,7 @@ export class Http1Request implements Exchange {
     const unframed = this.#minor === 0 && head.chunked
     const endless = unframed || (!complete && this.#upstream?.untilClose === true)
     this.#connection.touch()
+    this.#firstByteMs = this.#elapsed()
     this.#closeAfter = !this.#keepAlive || this.#connection.draining || endless || !this.#body.done
     this.#afterWrite(this.#response.head(head, bytes, bodyEnd, this.#addedLines(), unframed), complete)
   }
@@ -276,6 +301,7 @@ export class Http1Request implements Exchange {
     const upstream = this.#upstream
     this.#upstream = undefined
     if (this.#response.begun || !clean || !this.#replayable || upstream?.reused !== true) return this.#giveUp(error)
+    this.#upstreamMs = undefined
     // It had been idle and was closed while the request was under way: nobody has seen the request.
     this.#state = ROUTING
     upstream.pool.request(this, this.#connection.session, upstream.pool.backend, this.#key)
@@ -323,6 +349,7 @@ export class Http1Request implements Exchange {
 
   /** Refuses, or breaks off what has been answered in part. */
   #giveUp(error: GatewayError): void {
+    this.#error = error
     this.#upstream?.abandon()
     if (this.#response.begun) this.#connection.break(error)
     else this.#refuse(error)
@@ -367,11 +394,13 @@ export class Http1Request implements Exchange {
     this.#body.none()
     this.#response.reset()
     this.#connection.takeHeld()
-    if (this.#server.observed) this.#observe(0)
+    this.#observed = this.#server.observed
+    if (this.#observed) this.#observe(0)
     this.#refuse(error, status, error)
   }
 
   #refuse(error: GatewayError, status: number = statusOf(error), fatal?: GatewayError): void {
+    this.#error = error
     const refusal = refusalOf(error, fieldOf(this.#text, 'accept'), status)
     this.#settle()
     this.#conclude(status, refusalMessage(refusal, this.#addedLines(), this.isHead), fatal)
@@ -398,22 +427,47 @@ export class Http1Request implements Exchange {
   #observe(bytes: number): void {
     this.#startedAt = this.#server.exactNow()
     this.#bytesIn = bytes
+    this.#routedMs = undefined
+    this.#upstreamMs = undefined
+    this.#firstByteMs = undefined
+    this.#endpoint = undefined
+    this.#error = undefined
+  }
+
+  /** Milliseconds since the head; 0 when nobody asks. */
+  #elapsed(): number {
+    return this.#observed ? this.#server.exactNow() - this.#startedAt : 0
+  }
+
+  #follow(head: MessageHead, bytes: Buffer): void {
+    const parents = head.has(TRACEPARENT) ? head.values(bytes, TRACEPARENT) : undefined
+    const states = head.has(TRACESTATE) ? head.values(bytes, TRACESTATE).join(',') : undefined
+    // Two of them are none (W3C Trace Context section 3.2).
+    const parent = parents?.length === 1 ? parents[0] : undefined
+    this.#trace = this.#server.settings.tracer?.start(this.#connection.session, parent, states)
   }
 
   #report(): void {
     const { hooks } = this.#server
     if (!hooks.has('request:end')) return
-    const { id, listener } = this.#connection.session
+    const { id, listener, protocol } = this.#connection.session
     hooks.emit('request:end', {
       session: id,
       listener,
+      protocol,
       key: this.#key,
       method: this.#method,
+      path: pathOf(this.#text),
       status: this.#response.status,
       version: this.#minor === 0 ? '1.0' : '1.1',
       durationMs: this.#server.exactNow() - this.#startedAt,
+      timing: { routedMs: this.#routedMs, upstreamMs: this.#upstreamMs, firstByteMs: this.#firstByteMs },
       bytesFromClient: this.#bytesIn,
       bytesToClient: this.#response.bytes,
+      endpoint: this.#endpoint,
+      error: this.#error,
+      trace: this.#trace,
     })
+    this.#trace = undefined
   }
 }

@@ -418,6 +418,25 @@ export interface Protocol {
   drain?(session: Session): void
 }
 
+/**
+ * Follows requests that carry a trace context (W3C Trace Context). Made by an observer, handed to a protocol whose sessions
+ * serve many requests.
+ */
+export interface RequestTracer {
+  /**
+   * The head of a request was read; `traceparent` and `tracestate` are as the client sent them. undefined: the request is not
+   * followed, and its head goes on as it came. Must not throw.
+   */
+  start(session: Session, traceparent: string | undefined, tracestate: string | undefined): RequestTrace | undefined
+}
+
+/** A request that is followed; `request:end` hands it back. */
+export interface RequestTrace {
+  /** What the backend is sent in place of the client's. */
+  readonly traceparent: string
+  readonly tracestate: string | undefined
+}
+
 /** Messages between the gateway processes that share one set of listeners. Small and rare: cancel keys, counters. */
 export interface Peers {
   /** This process: 0 when it is alone. */

@@ -1,4 +1,13 @@
-import type { Address, Backend, CloseReason, Disposer, Endpoint, SessionOutcome, TlsInfo } from './contracts.ts'
+import type {
+  Address,
+  Backend,
+  CloseReason,
+  Disposer,
+  Endpoint,
+  RequestTrace,
+  SessionOutcome,
+  TlsInfo,
+} from './contracts.ts'
 import type { GatewayError } from './errors.ts'
 
 export interface SessionOpenEvent {
@@ -113,6 +122,42 @@ export interface RelayStartEvent {
   readonly setupMs: number
 }
 
+/** How far a request came, in milliseconds since its head was read; undefined: it did not come so far. */
+export interface RequestTiming {
+  /** Its backend was known. */
+  readonly routedMs: number | undefined
+  /** It was given a connection to the backend, new or pooled. */
+  readonly upstreamMs: number | undefined
+  /** The head of the response came. */
+  readonly firstByteMs: number | undefined
+}
+
+/** A request of a protocol whose sessions serve many was answered, by its backend or by the gateway. */
+export interface RequestEndEvent {
+  readonly session: string
+  readonly listener: string
+  readonly protocol: string
+  /** '' when the request named none. */
+  readonly key: string
+  readonly method: string
+  /** Without its query, which may hold secrets; '' when the request could not be read. */
+  readonly path: string
+  /** 0: the client left before there was one. */
+  readonly status: number
+  readonly version: '1.0' | '1.1' | '2'
+  readonly durationMs: number
+  readonly timing: RequestTiming
+  /** Of messages, heads included. */
+  readonly bytesFromClient: number
+  readonly bytesToClient: number
+  /** Where it was sent; undefined: nowhere. */
+  readonly endpoint: Endpoint | undefined
+  /** Why the gateway answered by itself, or broke off. */
+  readonly error: GatewayError | undefined
+  /** What the protocol's tracer made of the request. */
+  readonly trace: RequestTrace | undefined
+}
+
 /** Everything that can be observed. Packages add their own by declaration merging; names are `noun:moment`. */
 export interface HookMap {
   'gateway:open': { readonly listeners: readonly string[] }
@@ -133,6 +178,7 @@ export interface HookMap {
   'upstream:fault': UpstreamFaultEvent
   'endpoint:health': EndpointHealthEvent
   'circuit:change': CircuitChangeEvent
+  'request:end': RequestEndEvent
 }
 
 export type HookName = keyof HookMap

@@ -1,9 +1,8 @@
 import type { GatewayStats } from '@proxy/kernel'
+import { metrics, SampleStore } from '@proxy/telemetry'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AdminServer } from './admin.ts'
 import { MailStore, type StoredMail } from '../embedded/mail-store.ts'
-import { metrics } from './metrics.ts'
-import { SampleStore } from './samples.ts'
 import type { FleetSnapshot, WorkerSnapshot } from './snapshot.ts'
 
 const gateway = (accepted: number): GatewayStats => ({

@@ -1,7 +1,12 @@
 import type { GatewayPhase, GatewayStats, ListenerStats } from '@proxy/kernel'
-import type { MetricKey } from './metrics.ts'
-import { SampleStore, type Samples } from './samples.ts'
-import { otherTenants, type TenantStats, TenantTable } from './tenant-table.ts'
+import {
+  type MetricKey,
+  otherTenants,
+  type Samples,
+  SampleStore,
+  type TenantStats,
+  TenantTable,
+} from '@proxy/telemetry'
 
 /** What one worker process reports; survives JSON. */
 export interface WorkerSnapshot {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { metrics } from './metrics.ts'
 
-const page = readFileSync(new URL('../../../../docs/reference/metrics.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../../docs/reference/metrics.md', import.meta.url), 'utf8')
 
 describe('docs/reference/metrics.md', () => {
   it('has every metric as the code has it, and no other', () => {

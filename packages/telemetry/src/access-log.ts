@@ -6,7 +6,7 @@ import {
   type Layer,
   type LayerContext,
 } from '@proxy/kernel'
-import type { Logger } from './logger.ts'
+import type { Logger } from 'pino'
 
 /** One line for every session at `debug`, and what goes wrong inside at `error`. No payloads, no secrets. */
 export function accessLog(logger: Logger): Layer {

@@ -1,5 +1,4 @@
-import type { RequestEndEvent } from '@proxy/http'
-import type { Disposer, HookMap, Hooks, Layer, LayerContext } from '@proxy/kernel'
+import type { Disposer, HookMap, Hooks, Layer, LayerContext, RequestEndEvent } from '@proxy/kernel'
 import { SampleStore, type Samples } from './samples.ts'
 import { type TenantStats, TenantTable } from './tenant-table.ts'
 
