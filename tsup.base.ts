@@ -1,9 +1,9 @@
-import { defineConfig } from 'tsup'
+import { defineConfig, type Options } from 'tsup'
 
 export type Config = ReturnType<typeof defineConfig>
 
 /** ESM only, for the oldest maintained Node line; `tsc -p tsconfig.build.json` writes the declarations afterwards. */
-export const esm = (entry: Record<string, string>): Config =>
+export const esm = (entry: Record<string, string>, more: Options = {}): Config =>
   defineConfig({
     entry,
     format: 'esm',
@@ -13,4 +13,5 @@ export const esm = (entry: Record<string, string>): Config =>
     sourcemap: true,
     clean: true,
     removeNodeProtocol: false,
+    ...more,
   })

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { type Address, type GatewayPhase, parseAddress } from '@proxy/kernel'
 import { AdminServer, type AdminSource } from './admin/admin.ts'
+import type { AccessOptions } from './admin/access.ts'
+import { Operator, type OperatorSource } from './admin/api/operator.ts'
+import { adminToken } from './admin/token.ts'
 import type { FleetSnapshot } from './admin/snapshot.ts'
 import { defaultDrainDeadlineMs, defaultMaxTenants } from './config/defaults.ts'
 import { loadSource, type LoadedConfig } from './config/load.ts'
@@ -12,6 +15,7 @@ import { MailStore, type StoredMail } from './embedded/mail-store.ts'
 import { type EmbeddedPlan, goneTopic, type ServerName, wakeTopic } from './embedded/plan.ts'
 import { servers } from './embedded/servers.ts'
 import type { Environment } from './env/variables.ts'
+import { type Announcement, announceTopic } from './fleet/announcer.ts'
 import { ClusterFleet } from './fleet/cluster-fleet.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import { type Envelope, PeerLink } from './fleet/peer-link.ts'
@@ -39,8 +43,9 @@ export interface Running {
 }
 
 /** The primary process: it owns the workers, the admin listener and the embedded backends. */
-export class Supervisor implements AdminSource {
+export class Supervisor implements AdminSource, OperatorSource {
   readonly #options: SupervisorOptions
+  readonly operator: Operator = new Operator(this)
   readonly #peers: PeerLink
   readonly #ticketKeys: Buffer = randomBytes(48)
   readonly #startedAt = performance.now()
@@ -53,10 +58,13 @@ export class Supervisor implements AdminSource {
   #phase: GatewayPhase = 'idle'
   #generation = 0
   #reloading: Promise<void> = Promise.resolve()
+  #draining: Promise<void> | undefined
+  readonly #drained: PromiseWithResolvers<void> = Promise.withResolvers()
 
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#peers = new PeerLink(0, (envelope) => this.#send(envelope))
+    this.#peers.answer(announceTopic, (news, from) => this.operator.announced(from, news as Announcement))
   }
 
   get ready(): boolean {
@@ -89,10 +97,27 @@ export class Supervisor implements AdminSource {
     return this.#reloading
   }
 
-  async drain(): Promise<void> {
+  /** Settles as a drain does, whoever asked for it. */
+  get drained(): Promise<void> {
+    return this.#drained.promise
+  }
+
+  /** Asked again, it is the same drain. */
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain()
+    this.#drained.resolve(this.#draining)
+    return this.#draining
+  }
+
+  ask(topic: string, message: unknown): Promise<readonly unknown[]> {
+    return this.#fleet?.ask(topic, message) ?? Promise.resolve([])
+  }
+
+  async #drain(): Promise<void> {
     this.#phase = 'draining'
     const { delayMs = 0, deadlineMs = defaultDrainDeadlineMs }: DrainConfig = this.#config?.config.drain ?? {}
     this.#options.logger.info({ delayMs, deadlineMs }, 'draining')
+    this.operator.events.add('drain', { delayMs, deadlineMs })
     await this.#fleet?.drain({ delayMs, deadlineMs })
     await this.close()
   }
@@ -131,9 +156,11 @@ export class Supervisor implements AdminSource {
       await this.#fleet?.reload(generation)
       this.#config = loaded
       this.#reloads.ok++
+      this.operator.events.add('reload', { ok: true, generation })
       logger.info({ generation, source: loaded.source }, 'reloaded')
     } catch (error) {
       this.#reloads.failed++
+      this.operator.events.add('reload', { ok: false })
       logger.error({ err: error }, 'the reload failed; everything goes on as before')
     }
   }
@@ -162,8 +189,14 @@ export class Supervisor implements AdminSource {
   async #openAdmin(): Promise<Address | undefined> {
     const address = adminAddress(this.#config?.config.admin)
     if (address === undefined) return undefined
-    this.#admin = new AdminServer(this)
+    this.#admin = new AdminServer(this, this.#access())
     return this.#admin.open(address)
+  }
+
+  #access(): AccessOptions {
+    const admin = this.#config?.config.admin
+    const options = typeof admin === 'object' ? admin : {}
+    return { token: options.token ?? adminToken(this.#options.env), hosts: options.hosts ?? [] }
   }
 
   #newFleet(): Fleet {
@@ -172,7 +205,14 @@ export class Supervisor implements AdminSource {
     if (workers === 1) return new SingleFleet((generation) => this.#load(generation), context)
     this.#peers.answer(topics.plan, () => this.#plan())
     const defined = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
-    return new ClusterFleet({ workers, exec, logger, peers: this.#peers, env: Object.fromEntries(defined) })
+    return new ClusterFleet({
+      workers,
+      exec,
+      logger,
+      peers: this.#peers,
+      env: Object.fromEntries(defined),
+      changed: (worker, change) => this.operator.workerChanged(worker, change),
+    })
   }
 
   /** A worker that is started later begins with the configuration of the latest reload. */

@@ -1,7 +1,8 @@
 import type { GatewayStats } from '@proxy/kernel'
 import { metrics, SampleStore } from '@proxy/telemetry'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { AdminServer } from './admin.ts'
+import { AdminServer, type AdminSource } from './admin.ts'
+import { Operator } from './api/operator.ts'
 import { MailStore, type StoredMail } from '../embedded/mail-store.ts'
 import type { FleetSnapshot, WorkerSnapshot } from './snapshot.ts'
 
@@ -36,17 +37,20 @@ const fleet: FleetSnapshot = {
 }
 
 describe('AdminServer', () => {
-  const source: { ready: boolean; mails: readonly StoredMail[] | undefined; snapshot: () => Promise<FleetSnapshot> } = {
+  const snapshot = (): Promise<FleetSnapshot> => Promise.resolve(fleet)
+  const operator = new Operator({ snapshot, ask: () => Promise.resolve([]), drain: () => Promise.resolve() })
+  const source: Omit<AdminSource, 'ready' | 'mails'> & { ready: boolean; mails: readonly StoredMail[] | undefined } = {
     ready: true,
     mails: undefined,
-    snapshot: () => Promise.resolve(fleet),
+    operator,
+    snapshot,
   }
   let admin: AdminServer
   let base: string
 
   beforeEach(async () => {
     source.ready = true
-    admin = new AdminServer(source)
+    admin = new AdminServer(source, { token: undefined, hosts: [] })
     base = `http://127.0.0.1:${(await admin.open({ host: '127.0.0.1', port: 0 })).port}`
   })
 

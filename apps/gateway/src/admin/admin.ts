@@ -29,9 +29,6 @@ const guarding: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 }
 
-/** Says that the response is written elsewhere. */
-const streaming = Symbol('streaming')
-
 /** The operator's page, its API, health, metrics, statistics and the mail of the embedded default, over HTTP. */
 export class AdminServer {
   readonly #server: Server
@@ -73,7 +70,7 @@ export class AdminServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.on('error', () => undefined)
     const answer = await this.#answer(request, response).catch(() => text(500, 'internal error'))
-    if (answer === streaming) return
+    if (answer === undefined) return
     request.resume()
     const { status, type, body, headers } = answer
     response.writeHead(status, {
@@ -85,7 +82,8 @@ export class AdminServer {
     response.end(request.method === 'HEAD' ? undefined : body)
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | typeof streaming> {
+  /** undefined: the response is a stream that goes on. */
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const [path = '/', query] = (request.url ?? '/').split('?', 2)
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     const open = own(openPages, path)
@@ -114,15 +112,15 @@ export class AdminServer {
     const refusal = this.#access.operating(request)
     if (refusal !== undefined) return refused(refusal)
     const read = await bodyOf(request)
-    return 'body' in read && !('status' in read) ? act(this.#source.operator, read.body) : (read as Answer)
+    return 'problem' in read ? read.problem : act(this.#source.operator, read.json)
   }
 
-  #follow(request: IncomingMessage, response: ServerResponse): Answer | typeof streaming {
+  #follow(request: IncomingMessage, response: ServerResponse): Answer | undefined {
     const refusal = this.#access.reading(request)
     if (refusal !== undefined) return refused(refusal)
     if (this.#stream.full) return problem(503, 'too many clients follow the events')
     this.#stream.add(request, response)
-    return streaming
+    return undefined
   }
 }
 

@@ -66,6 +66,8 @@ async function run(source: ConfigSource, args: CliArguments, context: CliContext
     reload: () => void supervisor.reload(),
   })
   for (const name of ignored(env)) logger.warn(`${name} has no effect here: see docs/reference/environment.md`)
+  // An operator may ask for it, too.
+  void supervisor.drained.then(() => ended.resolve(0), ended.reject)
   const running = await Promise.race([open(supervisor, source), ended.promise])
   if (typeof running === 'number') return running
   opened = true

@@ -1,5 +1,6 @@
 import type { BackendTls, GuardOptions, ListenerLimits, ResolutionRecord, TlsMode } from '@proxy/kernel'
 import { z } from 'zod'
+import { tokenPattern, tokenRule } from '../admin/token.ts'
 import type { AdminConfig, DrainConfig, GatewayConfig, ListenerConfig, LogConfig, TlsConfig } from './types.ts'
 
 /** A schema for every key of T, none missing and none too many. */
@@ -78,6 +79,8 @@ const drain: Shape<DrainConfig> = { delayMs: milliseconds, deadlineMs: milliseco
 const admin: Shape<AdminConfig> = {
   address: z.union([z.string().min(1), port]).optional(),
   maxTenants: count,
+  token: z.string().regex(tokenPattern, tokenRule).optional(),
+  hosts: texts,
 }
 
 const backendTls: Shape<BackendTls> = {

@@ -98,6 +98,10 @@ export interface FixedResolverConfig {
 export interface AdminConfig {
   /** `host:port` or a port of 127.0.0.1. Default `127.0.0.1:9901`. */
   readonly address?: string | number | undefined
+  /** Whoever sends it may drain, purge and kill; visible ASCII, at least 16 characters. Default: `ADMIN_TOKEN` of the environment; without one nobody may. */
+  readonly token?: string | undefined
+  /** Names under which browsers may reach it, beside addresses and localhost. Default: none. */
+  readonly hosts?: readonly string[] | undefined
   /** Tenants that have series of their own in /metrics; the others are counted together. Default 200. */
   readonly maxTenants?: number | undefined
 }

@@ -47,6 +47,7 @@ export const variables: readonly VariableFacts[] = [
   variable('PROXY_TLS_REQUIRE_CLIENT_CERT', 'all'),
   variable('PROXY_HOST', 'all', 'adjusts'),
   variable('ADMIN_PORT', 'all', 'adjusts'),
+  variable('ADMIN_TOKEN', 'all', 'adjusts'),
   variable('LOG_LEVEL', 'all', 'adjusts'),
   variable('DRAIN_DELAY_MS', 'all', 'adjusts'),
   variable('DRAIN_DEADLINE_MS', 'all', 'adjusts'),
