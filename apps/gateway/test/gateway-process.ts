@@ -12,7 +12,7 @@ export interface GatewayArguments {
   readonly cwd?: string
 }
 
-const command = (args: readonly string[] = []): string[] => [
+export const commandOf = (args: readonly string[] = []): string[] => [
   '--conditions=@proxy/source',
   '--no-warnings',
   main,
@@ -27,7 +27,7 @@ export async function startGateway(options: GatewayArguments = {}): Promise<Laun
 }
 
 export function launchGateway({ args, env, cwd }: GatewayArguments = {}): Launched {
-  return launch(process.execPath, command(args), { cwd: cwd ?? temporaryDirectory('gateway'), ...(env && { env }) })
+  return launch(process.execPath, commandOf(args), { cwd: cwd ?? temporaryDirectory('gateway'), ...(env && { env }) })
 }
 
 /** For the embedded default, where its ports do not matter. */
@@ -42,7 +42,7 @@ export const anyPorts: Readonly<Record<string, string>> = {
 
 /** Runs the program to its end. */
 export function runGateway({ args, env, cwd }: GatewayArguments = {}): Promise<Output> {
-  return run(process.execPath, command(args), { cwd: cwd ?? temporaryDirectory('gateway'), ...(env && { env }) })
+  return run(process.execPath, commandOf(args), { cwd: cwd ?? temporaryDirectory('gateway'), ...(env && { env }) })
 }
 
 /** A directory with files in it. */

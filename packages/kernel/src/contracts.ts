@@ -209,6 +209,8 @@ export interface LayerContext {
    * enough. Settles when the endpoint serves, and rejects with a `GatewayError` when it does not.
    */
   probe(target: ProbeTarget, signal: AbortSignal): Promise<void>
+  /** Part of what the session waits for, now or a moment ago, was a backend that starts: counts as `wakeMs` of its timing. */
+  waited(session: string, wakeMs: number): void
   /** Addresses that the gateway itself listens on at this moment. */
   listening(): readonly Address[]
 }
@@ -701,7 +703,7 @@ export interface GuardOptions {
   readonly allow?: readonly string[] | undefined
   /** When given, only these ports may be dialled at all. */
   readonly ports?: readonly number[] | undefined
-  /** How long DNS answers are reused. Default 30,000 ms; 0 = never. */
+  /** How long DNS answers are reused; five minutes more while DNS is silent or fails. Default 30,000 ms; 0 = never. */
   readonly dnsTtlMs?: number | undefined
 }
 

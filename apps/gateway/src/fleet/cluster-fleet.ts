@@ -33,6 +33,8 @@ interface Slot {
   opened: PromiseWithResolvers<Opened> | undefined
 }
 
+// Each host name that DNS leaves without an answer holds a thread for seconds, and only half of them may look up names.
+const threads = { UV_THREADPOOL_SIZE: '32' }
 const snapshotTimeoutMs = 2_000
 const openTimeoutMs = 60_000
 // A drain takes its delay and its deadline, and some time to end what is left.
@@ -133,7 +135,7 @@ export class ClusterFleet implements Fleet {
 
   async #start(slot: Slot): Promise<readonly BoundListener[]> {
     slot.startedAt = performance.now()
-    slot.worker = cluster.fork({ ...this.#options.env, [slotVariable]: String(slot.number) })
+    slot.worker = cluster.fork({ ...threads, ...this.#options.env, [slotVariable]: String(slot.number) })
     slot.opened = Promise.withResolvers()
     const opened = await slot.opened.promise
     if ('failure' in opened) throw new OpenError(opened.failure)

@@ -326,6 +326,40 @@ describe('DNS', () => {
     expect(lookup).toHaveBeenCalledTimes(2)
   })
 
+  it('that fails or is silent is stood in for by what was known, for some time', async () => {
+    const lookup = vi.fn<() => Promise<string[]>>(async () => ['8.8.8.8'])
+    const { dial, dialled, context } = guarded({ dnsTtlMs: 1_000 }, { lookup })
+    await dial('name.example:80')
+    lookup.mockRejectedValue(Object.assign(new Error(), { code: 'EAI_AGAIN' }))
+    context.clock.advance(1_000)
+    await dial('name.example:80')
+    lookup.mockReturnValue(new Promise(() => {}))
+    const waiting = dial('name.example:80')
+    context.clock.advance(250)
+    await waiting
+    // The same question, open for as long as it is worth waiting.
+    const another = dial('name.example:80')
+    context.clock.advance(0)
+    await another
+    expect(dialled).toHaveLength(4)
+    expect(lookup).toHaveBeenCalledTimes(3)
+    context.clock.advance(300_000)
+    const late = dial('name.example:80')
+    context.clock.advance(5_000)
+    await expect(late).rejects.toEqual(code('PROXY_DIAL_TIMEOUT'))
+  })
+
+  it('that knows the name no more is believed', async () => {
+    const lookup = vi.fn(async () => ['8.8.8.8'])
+    const { dial, context } = guarded({ dnsTtlMs: 1_000 }, { lookup })
+    await dial('name.example:80')
+    lookup.mockRejectedValueOnce(Object.assign(new Error(), { code: 'ENOTFOUND' }))
+    context.clock.advance(1_000)
+    await expect(dial('name.example:80')).rejects.toEqual(code('PROXY_DIAL_DNS'))
+    lookup.mockRejectedValueOnce(Object.assign(new Error(), { code: 'EAI_AGAIN' }))
+    await expect(dial('name.example:80')).rejects.toEqual(code('PROXY_DIAL_DNS'))
+  })
+
   it('that hangs ends with the connect timeout, or with the client, who leaves alone', async () => {
     const answer = Promise.withResolvers<string[]>()
     const { dial, context } = guarded({}, { lookup: () => answer.promise })

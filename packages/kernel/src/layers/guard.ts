@@ -84,6 +84,17 @@ class GuardedDial {
   async #lookUp(host: string, timeoutMs: number, signal: AbortSignal): Promise<readonly string[]> {
     const known = this.#dns.known(host)
     if (known !== undefined) return known
+    const patienceMs = this.#dns.patienceMs(host, timeoutMs)
+    try {
+      return await this.#ask(host, patienceMs, signal)
+    } catch (error) {
+      const stale = this.#dns.stale(host)
+      if (stale === undefined || signal.aborted) throw error
+      return stale
+    }
+  }
+
+  async #ask(host: string, timeoutMs: number, signal: AbortSignal): Promise<readonly string[]> {
     const limit = new AbortController()
     const cancel = this.#context.clock.after(timeoutMs, () => limit.abort(new GatewayError('PROXY_DIAL_TIMEOUT')))
     try {
