@@ -1,4 +1,6 @@
 import type { Disposer, HookMap, Hooks, Layer, LayerContext, RequestEndEvent } from '@proxy/kernel'
+import type { MetricKey } from './metrics.ts'
+import { RequestSeries, type RequestSample } from './request-series.ts'
 import { SampleStore, type Samples } from './samples.ts'
 import { type TenantStats, TenantTable } from './tenant-table.ts'
 
@@ -13,6 +15,7 @@ const none: readonly string[] = []
 export class Collector implements Layer {
   readonly name = 'stats'
   readonly #store = new SampleStore()
+  readonly #requests = new RequestSeries()
   readonly #tenants: TenantTable
   #users = 0
   #disposers: Disposer[] = []
@@ -31,8 +34,21 @@ export class Collector implements Layer {
     }
   }
 
+  /** Counts what no hook tells. */
+  add(metric: MetricKey, labels: readonly string[], value?: number): void {
+    this.#store.add(metric, labels, value)
+  }
+
   snapshot(): CollectedStats {
-    return { samples: this.#store.snapshot(), tenants: this.#tenants.snapshot() }
+    const samples = new SampleStore()
+    samples.merge(this.#store.snapshot())
+    this.#requests.addTo(samples)
+    return { samples: samples.snapshot(), tenants: this.#tenants.snapshot() }
+  }
+
+  /** HTTP requests by method, status and version: more series than /metrics shows. */
+  requests(): readonly RequestSample[] {
+    return this.#requests.list()
   }
 
   #observe(hooks: Hooks): Disposer[] {
@@ -44,29 +60,41 @@ export class Collector implements Layer {
       hooks.on('wake:start', () => this.#store.add('wakesInFlight', none)),
       hooks.on('wake:end', (event) => this.#wakeEnd(event)),
       hooks.on('dial:end', (event) => this.#dialEnd(event)),
+      hooks.on('upstream:fault', ({ listener, error }) => this.#store.add('upstreamFaults', [listener, error.code])),
+      hooks.on('circuit:change', (event) => this.#store.add('circuitChanges', [event.state.replace('-', '_')])),
+      hooks.on('endpoint:health', (event) => this.#endpointHealth(event)),
+      hooks.on('tenant:busy', () => this.#store.add('tenantChanges', ['busy'])),
+      hooks.on('tenant:idle', () => this.#store.add('tenantChanges', ['idle'])),
       hooks.on('gateway:error', (event) => this.#store.add('errors', [event.source])),
     ]
   }
 
   #sessionEnd(event: HookMap['session:end']): void {
-    const { listener, error } = event
-    this.#store.add('sessions', [listener, event.protocol, event.outcome, event.reason])
+    const { listener, protocol, error, timing } = event
+    this.#store.add('sessions', [listener, protocol, event.outcome, event.reason])
     this.#store.add('sessionBytes', [listener, 'from_client'], event.bytesFromClient)
     this.#store.add('sessionBytes', [listener, 'to_client'], event.bytesToClient)
     this.#store.observe('sessionSeconds', [listener], event.durationMs)
+    if (event.key !== undefined) this.#part(listener, protocol, 'client', timing.clientMs)
+    if (timing.firstByteMs !== undefined) this.#part(listener, protocol, 'first_byte', timing.firstByteMs)
     if (error !== undefined) this.#store.add('sessionErrors', [listener, error.code, error.origin])
     if (event.key !== undefined) this.#tenants.session(event.key, event.bytesFromClient, event.bytesToClient)
   }
 
   #routeEnd(event: HookMap['route:end']): void {
-    this.#store.add('routes', [event.listener, event.error?.code ?? 'ok'])
-    this.#store.observe('routeSeconds', [event.listener], event.durationMs)
+    const { listener, protocol, durationMs, wakeMs } = event
+    this.#store.add('routes', [listener, event.error?.code ?? 'ok'])
+    this.#store.observe('routeSeconds', [listener], durationMs)
+    this.#part(listener, protocol, 'resolve', Math.max(0, durationMs - wakeMs))
+    if (wakeMs > 0) this.#part(listener, protocol, 'wake', wakeMs)
     if (event.error === undefined) this.#tenants.route(event.key)
   }
 
-  #requestEnd({ listener, version, status, durationMs }: RequestEndEvent): void {
-    this.#store.add('requests', [listener, version, String(status)])
-    this.#store.observe('requestSeconds', [listener], durationMs)
+  #requestEnd(event: RequestEndEvent): void {
+    const { firstByteMs, upstreamMs } = event.timing
+    this.#requests.observe(event)
+    if (firstByteMs === undefined || upstreamMs === undefined) return
+    this.#part(event.listener, event.protocol, 'first_byte', Math.max(0, firstByteMs - upstreamMs))
   }
 
   #wakeEnd(event: HookMap['wake:end']): void {
@@ -76,7 +104,18 @@ export class Collector implements Layer {
   }
 
   #dialEnd(event: HookMap['dial:end']): void {
-    this.#store.add('dials', [event.listener, event.error?.code ?? 'ok'])
-    this.#store.observe('dialSeconds', [event.listener], event.durationMs)
+    const { listener, protocol, durationMs } = event
+    this.#store.add('dials', [listener, event.error?.code ?? 'ok'])
+    this.#store.observe('dialSeconds', [listener], durationMs)
+    // Without a session it is a probe or a cancel: no client has waited for it.
+    if (event.session !== undefined) this.#part(listener, protocol, 'dial', durationMs)
+  }
+
+  #endpointHealth({ healthy, by }: HookMap['endpoint:health']): void {
+    this.#store.add('endpointChanges', [healthy ? 'healthy' : 'unhealthy', by])
+  }
+
+  #part(listener: string, protocol: string, part: string, durationMs: number): void {
+    this.#store.observe('sessionPartSeconds', [listener, protocol, part], durationMs)
   }
 }

@@ -1,5 +1,6 @@
 export { accessLog } from './access-log.ts'
 export { type CollectedStats, Collector } from './collector.ts'
+export { addLayerCounters, addLayers } from './layer-samples.ts'
 export { durationBuckets, type MetricFacts, type MetricKey, metrics } from './metrics.ts'
 export { prometheusText, prometheusType } from './prometheus.ts'
 export { type Sample, type Samples, SampleStore } from './samples.ts'

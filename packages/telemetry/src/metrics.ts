@@ -1,3 +1,5 @@
+import { type LayerMetricKey, layerMetrics } from './layer-metrics.ts'
+
 /** What one metric is. Its name, type, help and labels are part of the product: `docs/reference/metrics.md`. */
 export interface MetricFacts {
   readonly name: string
@@ -17,6 +19,7 @@ export type MetricKey =
   | 'sessionErrors'
   | 'sessionBytes'
   | 'sessionSeconds'
+  | 'sessionPartSeconds'
   | 'setupSeconds'
   | 'routes'
   | 'routeSeconds'
@@ -27,6 +30,7 @@ export type MetricKey =
   | 'wakeSeconds'
   | 'dials'
   | 'dialSeconds'
+  | 'upstreamFaults'
   | 'errors'
   | 'connections'
   | 'accepted'
@@ -34,12 +38,15 @@ export type MetricKey =
   | 'tenantSessions'
   | 'tenantRoutes'
   | 'tenantBytes'
+  | 'tenantChanges'
   | 'workers'
   | 'workerRestarts'
   | 'reloads'
   | 'draining'
   | 'memory'
   | 'cpu'
+  | 'telemetryDropped'
+  | LayerMetricKey
 
 /** Every metric that /metrics shows. */
 export const metrics: Readonly<Record<MetricKey, MetricFacts>> = {
@@ -66,6 +73,12 @@ export const metrics: Readonly<Record<MetricKey, MetricFacts>> = {
     type: 'histogram',
     help: 'From accept to the end of the session.',
     labels: ['listener'],
+  },
+  sessionPartSeconds: {
+    name: 'proxy_session_part_duration_seconds',
+    type: 'histogram',
+    help: 'Where the time goes. client: from accept to the key; resolve: the resolver, waking not counted; wake: waiting for a backend to start; dial: connecting to it; first_byte: from there to its first byte.',
+    labels: ['listener', 'protocol', 'part'],
   },
   setupSeconds: {
     name: 'proxy_setup_duration_seconds',
@@ -127,6 +140,12 @@ export const metrics: Readonly<Record<MetricKey, MetricFacts>> = {
     help: 'From dialling to a connection to the backend.',
     labels: ['listener'],
   },
+  upstreamFaults: {
+    name: 'proxy_upstream_faults_total',
+    type: 'counter',
+    help: 'Backends that failed after they were dialled and before they answered.',
+    labels: ['listener', 'code'],
+  },
   errors: {
     name: 'proxy_internal_errors_total',
     type: 'counter',
@@ -169,6 +188,13 @@ export const metrics: Readonly<Record<MetricKey, MetricFacts>> = {
     help: 'Bytes of sessions that ended, by tenant. Beyond the cap: tenant="__other__".',
     labels: ['tenant', 'direction'],
   },
+  tenantChanges: {
+    name: 'proxy_tenant_changes_total',
+    type: 'counter',
+    help: 'Tenants that became busy or idle, as each worker process sees them.',
+    labels: ['state'],
+  },
+  ...layerMetrics,
   workers: {
     name: 'proxy_workers',
     type: 'gauge',
@@ -204,5 +230,11 @@ export const metrics: Readonly<Record<MetricKey, MetricFacts>> = {
     type: 'counter',
     help: 'User and system CPU time of a worker process.',
     labels: ['worker'],
+  },
+  telemetryDropped: {
+    name: 'proxy_telemetry_dropped_total',
+    type: 'counter',
+    help: 'Spans (traces), batches (metrics) and lines (logs) that were lost: queue_full or export_failed.',
+    labels: ['signal', 'reason'],
   },
 }

@@ -11,7 +11,7 @@ export function prometheusText(samples: Samples): string {
 }
 
 function metricText(facts: MetricFacts, samples: readonly Sample[]): string {
-  const head = `# HELP ${facts.name} ${facts.help}\n# TYPE ${facts.name} ${facts.type}\n`
+  const head = `# HELP ${facts.name} ${escapeHelp(facts.help)}\n# TYPE ${facts.name} ${facts.type}\n`
   const lines = samples.flatMap((sample) =>
     facts.type === 'histogram' ? histogram(facts, sample) : plain(facts, sample),
   )
@@ -40,3 +40,6 @@ function labelText(names: readonly string[], values: readonly string[]): string 
 }
 
 const escape = (value: string): string => value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+
+/** HELP knows no quotes. */
+const escapeHelp = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')

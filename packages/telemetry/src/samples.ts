@@ -31,8 +31,13 @@ export class SampleStore {
     const sample = this.#sample(metric, labels)
     const seconds = durationMs / 1_000
     sample.value += seconds
-    sample.counts ??= new Array<number>(durationBuckets.length + 1).fill(0)
+    sample.counts ??= newCounts()
     sample.counts[bucketOf(seconds)]! += 1
+  }
+
+  /** Adds a whole histogram; `sum` in seconds. */
+  addHistogram(metric: MetricKey, labels: readonly string[], sum: number, counts: readonly number[]): void {
+    this.#mergeSample(metric, { labels, value: sum, counts: [...counts] })
   }
 
   merge(samples: Samples): void {
@@ -70,7 +75,10 @@ function* samplesOf({ sample, next }: Branch): Generator<Sample> {
   for (const child of next.values()) yield* samplesOf(child)
 }
 
-function bucketOf(seconds: number): number {
+/** Of an empty histogram. */
+export const newCounts = (): number[] => new Array<number>(durationBuckets.length + 1).fill(0)
+
+export function bucketOf(seconds: number): number {
   let bucket = 0
   while (bucket < durationBuckets.length && seconds > durationBuckets[bucket]!) bucket++
   return bucket

@@ -1,5 +1,7 @@
 import type { GatewayPhase, GatewayStats, ListenerStats } from '@proxy/kernel'
 import {
+  addLayerCounters,
+  addLayers,
   type MetricKey,
   otherTenants,
   type Samples,
@@ -34,12 +36,20 @@ export interface FleetSnapshot {
 /** Adds everything up for /metrics. */
 export function mergedSamples(fleet: FleetSnapshot): Samples {
   const store = new SampleStore()
-  for (const { samples } of [...fleet.workers, ...fleet.retired]) store.merge(samples)
+  for (const { samples } of fleet.workers) store.merge(samples)
+  for (const gone of fleet.retired) addRetired(store, gone)
   for (const listener of mergedListeners(fleet)) addListener(store, listener)
   for (const [tenant, stats] of Object.entries(mergedTenants(fleet))) addTenant(store, tenant, stats)
   for (const worker of fleet.workers) addWorker(store, worker)
   addFleet(store, fleet)
   return store.snapshot()
+}
+
+/** What was under way in a process that is gone is gone, too. */
+function addRetired(store: SampleStore, { samples, gateway }: FleetSnapshot['retired'][number]): void {
+  const { wakesInFlight: _, ...counters } = samples
+  store.merge(counters)
+  addLayerCounters(store, gateway.layers)
 }
 
 function addListener(store: SampleStore, listener: ListenerStats): void {
@@ -56,6 +66,7 @@ function addTenant(store: SampleStore, tenant: string, stats: TenantStats): void
 }
 
 function addWorker(store: SampleStore, worker: WorkerSnapshot): void {
+  addLayers(store, String(worker.worker), worker.gateway.layers)
   store.add('memory', [String(worker.worker)], worker.residentBytes)
   store.add('cpu', [String(worker.worker)], worker.cpuSeconds)
 }
