@@ -10,9 +10,12 @@ export function createLogger(config: LogConfig = {}, bindings: Record<string, un
   return pino(options, destination(config.pretty ?? process.stdout.isTTY))
 }
 
+/** Bytes that are kept while nothing can be written, as when the disk is full. Later lines are dropped. */
+const mostUnwritten = 1_048_576
+
 // Synchronous: the last lines before the end of the process are the ones that matter.
 function destination(pretty: boolean): DestinationStream {
-  if (!pretty) return pino.destination({ dest: 1, sync: true })
+  if (!pretty) return lines(1)
   return prettyStream({
     colorize: true,
     sync: true,
@@ -21,3 +24,10 @@ function destination(pretty: boolean): DestinationStream {
     singleLine: true,
   })
 }
+
+/** Appends to a file, or to what is open under a number. */
+export function lines(dest: string | number): SonicBoom {
+  return pino.destination({ dest, sync: true, maxLength: mostUnwritten })
+}
+
+type SonicBoom = ReturnType<typeof pino.destination>
