@@ -1,1 +1,8 @@
-export {}
+export { redisLocked } from './locked.ts'
+export { redisResolver, type RedisResolverOptions } from './resolver.ts'
+export { RedisRoutes } from './routes.ts'
+export type { RedisOptions, StateListener } from './settings.ts'
+export type { WakeOptions } from './shared.ts'
+export type { RedisClusterSource, RedisSource } from './source.ts'
+export type { RedisState } from './link.ts'
+export { wakeWorker, type WakeJob, type WakeWorker, type WakeWorkerOptions } from './worker.ts'

@@ -32,6 +32,8 @@ export type { PostgresTls, PostgresUser } from './postgres-data.ts'
 export { type Exit, launch, type Launched, type LaunchOptions, type Output, run, runOrThrow } from './processes.ts'
 export { describeNeeding, hasProgram, type Program, programEnv } from './programs.ts'
 export { redisServer, type RedisServer } from './redis.ts'
+export { type RedisCluster, redisClusterServers } from './redis-cluster.ts'
+export { type RedisSentinels, redisSentinels } from './redis-sentinels.ts'
 export { type DeliveredMail, postfixServer, type PostfixServer, type PostfixServerOptions } from './postfix.ts'
 export {
   type SinkMessage,
