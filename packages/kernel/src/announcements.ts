@@ -2,22 +2,25 @@ import type { Backend, Session, Upstream } from './contracts.ts'
 import type { GatewayError } from './errors.ts'
 import type { PipelineParts } from './pipeline.ts'
 
-/** When a route began; 0 when nobody will be told how long it took. */
-export function routeStart({ hooks, clock }: PipelineParts): number {
-  return hooks.has('route:end') ? clock.now() : 0
+/** How long a route took, and the part of it that was waiting for a backend to start. */
+export interface RouteTime {
+  readonly durationMs: number
+  readonly wakeMs: number
 }
 
+/** Nobody is told. */
+export const NO_TIME: RouteTime = Object.freeze({ durationMs: 0, wakeMs: 0 })
+
 export function announceRoute(
-  { hooks, clock }: PipelineParts,
+  { hooks }: PipelineParts,
   { id: session, listener, protocol }: Session,
   key: string,
-  startedAt: number,
+  time: RouteTime,
   answer: Backend | GatewayError,
 ): void {
   if (!hooks.has('route:end')) return
-  const durationMs = startedAt === 0 ? 0 : clock.now() - startedAt
   const result = answer instanceof Error ? { backend: undefined, error: answer } : { backend: answer, error: undefined }
-  hooks.emit('route:end', { session, listener, protocol, key, durationMs, wakeMs: 0, ...result })
+  hooks.emit('route:end', { session, listener, protocol, key, ...time, ...result })
 }
 
 export function announceRelay(

@@ -58,13 +58,19 @@ export function normalise(resolution: Resolution): Backend {
 
 /**
  * What waking a backend made of it, in the state `ready`. A bare endpoint says only where it is now: TLS, metadata and the
- * rest stay as they were. Throws `ResolveError` INTERNAL.
+ * rest stay as they were. `asked` is the backend that the answer is about, where that was resolved with other endpoints, for another
+ * protocol: an answer that leaves those as they were leaves these, too. Throws `ResolveError` INTERNAL.
  */
-export function woken(sleeping: Backend, answer: Resolution): Backend {
-  if (typeof answer !== 'string') return awake(backend(answer))
-  const { endpoints } = backend(answer)
+export function woken(sleeping: Backend, answer: Resolution, asked: Backend = sleeping): Backend {
+  const made = backend(answer)
+  if (sleeping !== asked && endpointsText(made.endpoints) === endpointsText(asked.endpoints)) return awake(sleeping)
+  if (typeof answer !== 'string') return awake(made)
   const id = sleeping.id === defaultId(sleeping.endpoints, sleeping.tls) ? undefined : sleeping.id
-  return new ResolvedBackend({ ...sleeping, id, endpoints, state: 'ready' })
+  return new ResolvedBackend({ ...sleeping, id, endpoints: made.endpoints, state: 'ready' })
+}
+
+function endpointsText(endpoints: readonly Endpoint[]): string {
+  return endpoints.map(formatAddress).join(',')
 }
 
 function awake(made: Backend): Backend {
@@ -140,7 +146,7 @@ function oneOf<T extends string | number>(name: string, value: T, choices: reado
 }
 
 function defaultId(endpoints: readonly Endpoint[], tls: BackendTls | undefined): string {
-  const addresses = endpoints.map(formatAddress).join(',')
+  const addresses = endpointsText(endpoints)
   return tls === undefined || tls.mode === 'off' ? addresses : `${addresses} ${tlsId(tls)}`
 }
 

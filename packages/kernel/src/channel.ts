@@ -28,6 +28,8 @@ export interface ChannelOwner {
   /** The peer sent its FIN while the channel was in pull mode. */
   channelEnded(channel: LinkChannel): void
   channelClosed(channel: LinkChannel, error: Error | undefined): void
+  /** The first bytes of a backend have come. */
+  channelHeard?(): void
   /** The link has a new owner. */
   channelDetached(channel: LinkChannel): void
   /** Aborts a TLS handshake. */

@@ -498,6 +498,8 @@ export interface Relay {
 
 export interface RelayFlight {
   readonly done: Promise<RelayResult>
+  /** When, by the request's clock, the backend's first byte passed; undefined: none has, or the relay does not look. */
+  readonly firstByteAt?: number | undefined
   /**
    * The gateway drains: end as soon as `quiet` allows it and both ends have been silent for a while. Called again shortly
    * before the deadline: `quiet` alone decides, asked whenever the backend has sent something.

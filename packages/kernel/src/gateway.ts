@@ -172,6 +172,7 @@ export class Gateway implements GatewayApi, ListenerHost {
       hooks: this.hooks,
       clock: this.clock,
       listening: () => this.addresses,
+      waited: (session, wakeMs) => this.#find(session)?.waited(wakeMs),
       protocolOf: (listener, name) => protocolOf(settings, listener, name),
     })
     const generation = new Generation(pipeline, () => this.#closeResolver(settings))
@@ -241,7 +242,7 @@ export class Gateway implements GatewayApi, ListenerHost {
   async #retireListener(listener: GatewayListener): Promise<void> {
     this.#closing.add(listener)
     await listener.close()
-    for (const session of listener.sessions) session.drain()
+    for (const session of listener.sessions.values()) session.drain()
     if (listener.sessions.size === 0) this.#closing.delete(listener)
   }
 
@@ -253,8 +254,16 @@ export class Gateway implements GatewayApi, ListenerHost {
     return open
   }
 
-  #sessions() {
-    return [...this.#listeners, ...this.#closing].flatMap((listener) => [...listener.sessions])
+  #sessions(): GatewaySession[] {
+    return [...this.#listeners, ...this.#closing].flatMap((listener) => [...listener.sessions.values()])
+  }
+
+  #find(session: string): GatewaySession | undefined {
+    for (const listener of [...this.#listeners, ...this.#closing]) {
+      const found = listener.sessions.get(session)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 
   async #drain(delayMs: number, deadlineMs: number): Promise<void> {

@@ -18,7 +18,8 @@ export interface ListenerHost {
 
 /** A bound address and the sessions that came in through it. */
 export class GatewayListener implements Acceptor, SessionHost {
-  readonly sessions: Set<GatewaySession> = new Set()
+  /** The open ones by their ids, oldest first. */
+  readonly sessions: Map<string, GatewaySession> = new Map()
   readonly #host: ListenerHost
   readonly #handshakes: Set<GatewaySession> = new Set()
   #setup: ListenerSetup
@@ -71,7 +72,7 @@ export class GatewayListener implements Acceptor, SessionHost {
   replace(setup: ListenerSetup): void {
     this.#setup = setup
     this.#rate = new Rate(setup.limits.maxConnectionRate, this.#host.clock.now())
-    for (const session of this.sessions) session.retire()
+    for (const session of this.sessions.values()) session.retire()
   }
 
   /** Stops accepting. Sessions live on. */
@@ -86,7 +87,7 @@ export class GatewayListener implements Acceptor, SessionHost {
     this.#accepted += 1
     const setup = this.#setup
     const session = new GatewaySession(this.#host.nextSession(), link, setup, this)
-    this.sessions.add(session)
+    this.sessions.set(session.id, session)
     setup.generation.enter()
     this.#announce(session)
     const refusal = this.#refusal()
@@ -104,7 +105,7 @@ export class GatewayListener implements Acceptor, SessionHost {
   }
 
   ended(session: GatewaySession): void {
-    this.sessions.delete(session)
+    this.sessions.delete(session.id)
     this.#handshakes.delete(session)
     if (session.ending?.outcome === 'refused') this.#refused += 1
     this.#announceEnd(session)
@@ -146,7 +147,7 @@ export class GatewayListener implements Acceptor, SessionHost {
       bytesFromClient: client.link.bytesRead,
       bytesToClient: client.link.bytesWritten,
       durationMs: clock.now() - session.handshake.startedAt,
-      timing: { clientMs: 0, resolveMs: 0, wakeMs: 0, dialMs: 0, firstByteMs: undefined },
+      timing: session.timing,
     })
   }
 }

@@ -37,6 +37,8 @@ export interface PipelineParts {
   readonly clock: Clock
   readonly connectTimeoutMs: number
   listening(): readonly Address[]
+  /** The session of that id has waited so long for a backend to start. */
+  waited(session: string, wakeMs: number): void
   /** The protocol of that name on a listener; undefined: there is none. */
   protocolOf(listener: string, name: string): Protocol | undefined
 }
@@ -73,6 +75,7 @@ export class Pipeline {
       clock: parts.clock,
       resolver: parts.resolver,
       listening: () => parts.listening(),
+      waited: (session, wakeMs) => parts.waited(session, wakeMs),
       probe: (target, signal) => probe(parts, this.#dials[index + 1] as Dial, target, signal),
     }
   }

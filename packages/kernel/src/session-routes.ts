@@ -1,10 +1,12 @@
-import { announceRoute, routeStart } from './announcements.ts'
+import { announceRoute, NO_TIME, type RouteTime } from './announcements.ts'
 import type { Backend, DialRequest, Protocol, RouteRequest } from './contracts.ts'
 import { GatewayError } from './errors.ts'
 import type { ListenerSetup } from './generation.ts'
+import type { SessionTiming } from './hooks.ts'
 import type { PipelineParts } from './pipeline.ts'
 import { isPromise, unlessAborted } from './promise.ts'
 import { Residency } from './residency.ts'
+import { NO_TIMING, SessionTimes } from './session-times.ts'
 import type { GatewaySession } from './session.ts'
 import { UpstreamChannel } from './upstream.ts'
 
@@ -18,6 +20,8 @@ export class SessionRoutes {
   /** A resolve was answered with a backend. */
   found = false
   #upstreams: Set<UpstreamChannel> | undefined = undefined
+  /** Where somebody will be told. */
+  #times: SessionTimes | undefined = undefined
 
   constructor(session: GatewaySession, setup: ListenerSetup) {
     this.#session = session
@@ -26,22 +30,26 @@ export class SessionRoutes {
   }
 
   resolve(key: string, attributes: Readonly<Record<string, string>>): Backend | Promise<Backend> {
-    const startedAt = routeStart(this.#parts)
+    const startedAt = this.#begin()
+    const wokenMs = this.#wokenMs
+    this.#times?.asked(startedAt - this.#session.handshake.startedAt)
     this.key = key
     let answer: Backend | Promise<Backend>
     try {
       const request = this.#routeRequest(key, attributes)
       answer = this.#setup.generation.pipeline.resolve(request, this.#session.signal)
     } catch (cause) {
-      throw this.#unrouted(key, startedAt, cause)
+      throw this.#unrouted(key, this.#resolved(startedAt, wokenMs), cause)
     }
-    if (isPromise(answer)) return this.#resolveLater(answer, key, startedAt)
-    this.#routed(key, startedAt, answer)
+    if (isPromise(answer)) return this.#resolveLater(answer, key, startedAt, wokenMs)
+    this.#routed(key, this.#resolved(startedAt, wokenMs), answer)
     return answer
   }
 
   async dial(backend: Backend, key: string, plugin: Protocol): Promise<UpstreamChannel> {
     const { pipeline } = this.#setup.generation
+    const startedAt = this.#begin()
+    const wokenMs = this.#wokenMs
     this.#session.handshake.stop()
     try {
       const dialled = await pipeline.dial(this.#dialRequest(backend, key, plugin), this.#session.signal)
@@ -52,7 +60,22 @@ export class SessionRoutes {
       return upstream
     } finally {
       this.#session.handshake.start()
+      this.#dialled(startedAt, wokenMs)
     }
+  }
+
+  /** Part of what is waited for was a backend that starts. */
+  waited(wakeMs: number): void {
+    this.#times?.waited(wakeMs)
+  }
+
+  /** An upstream of the session has said its first bytes, now or at the time that a relay has noted. */
+  heard(at: number | undefined = this.#parts.clock.now()): void {
+    this.#times?.heard(at - this.#session.handshake.startedAt)
+  }
+
+  get timing(): SessionTiming {
+    return this.#times?.timing ?? NO_TIMING
   }
 
   /** The upstream was closed, or has a new owner. */
@@ -103,28 +126,57 @@ export class SessionRoutes {
       : { ...request, session: id, client: client.peer, local: this.#session.local }
   }
 
-  async #resolveLater(answer: Promise<Backend>, key: string, startedAt: number): Promise<Backend> {
+  async #resolveLater(answer: Promise<Backend>, key: string, startedAt: number, wokenMs: number): Promise<Backend> {
     this.#session.handshake.stop()
     try {
       const backend = await unlessAborted(answer, this.#session.signal)
-      this.#routed(key, startedAt, backend)
+      this.#routed(key, this.#resolved(startedAt, wokenMs), backend)
       return backend
     } catch (cause) {
-      throw this.#unrouted(key, startedAt, cause)
+      throw this.#unrouted(key, this.#resolved(startedAt, wokenMs), cause)
     } finally {
       this.#session.handshake.start()
     }
   }
 
-  #routed(key: string, startedAt: number, backend: Backend): void {
+  #routed(key: string, time: RouteTime, backend: Backend): void {
     this.found = true
     if (this.#session.ending === undefined) this.#residency.enter(key, backend.metadata)
-    announceRoute(this.#parts, this.#session, key, startedAt, backend)
+    announceRoute(this.#parts, this.#session, key, time, backend)
   }
 
-  #unrouted(key: string, startedAt: number, cause: unknown): GatewayError {
+  #unrouted(key: string, time: RouteTime, cause: unknown): GatewayError {
     const error = this.#session.over ?? GatewayError.from(cause, 'PROXY_RESOLVE_INTERNAL')
-    announceRoute(this.#parts, this.#session, key, startedAt, error)
+    announceRoute(this.#parts, this.#session, key, time, error)
     return error
+  }
+
+  /** When something began that takes time; -1 when nobody will be told how long it took. */
+  #begin(): number {
+    const { hooks, clock } = this.#parts
+    if (!hooks.has('session:end') && !hooks.has('route:end')) return -1
+    this.#times ??= new SessionTimes()
+    return clock.now()
+  }
+
+  get #wokenMs(): number {
+    return this.#times?.wakeMs ?? 0
+  }
+
+  #resolved(startedAt: number, wokenMs: number): RouteTime {
+    if (startedAt < 0) return NO_TIME
+    const durationMs = this.#parts.clock.now() - startedAt
+    // Requests of one session may wait at the same time.
+    const wakeMs = Math.min(durationMs, this.#wokenMs - wokenMs)
+    this.#times?.resolved(durationMs, wakeMs)
+    return { durationMs, wakeMs }
+  }
+
+  #dialled(startedAt: number, wokenMs: number): void {
+    if (startedAt < 0) return
+    const now = this.#parts.clock.now()
+    const durationMs = now - startedAt
+    const wakeMs = Math.min(durationMs, this.#wokenMs - wokenMs)
+    this.#times?.dialled(durationMs, wakeMs, now - this.#session.handshake.startedAt)
   }
 }

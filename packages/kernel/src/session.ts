@@ -24,6 +24,7 @@ import { farewell, lingerMs } from './farewell.ts'
 import type { Generation, ListenerSetup } from './generation.ts'
 import { HandshakeClock } from './handshake-clock.ts'
 import type { PipelineParts } from './pipeline.ts'
+import type { SessionTiming } from './hooks.ts'
 import { isPromise } from './promise.ts'
 import { chooseProtocol, readProxyHeader } from './prologue.ts'
 import { SessionRoutes } from './session-routes.ts'
@@ -141,6 +142,12 @@ export class GatewaySession implements Session, ChannelOwner {
     }
   }
 
+  get timing(): SessionTiming {
+    const firstByteAt = this.#flight?.firstByteAt
+    if (firstByteAt !== undefined) this.#routes.heard(firstByteAt)
+    return this.#routes.timing
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
@@ -205,6 +212,11 @@ export class GatewaySession implements Session, ChannelOwner {
     return this.#relayed
   }
 
+  /** It waited so long for a backend to start. */
+  waited(wakeMs: number): void {
+    this.#routes.waited(wakeMs)
+  }
+
   /** Finish soon: no new work, no answer lost. */
   drain(): void {
     if (this.#draining) return
@@ -247,6 +259,10 @@ export class GatewaySession implements Session, ChannelOwner {
   channelClosed(channel: LinkChannel): void {
     if (channel === this.client) this.#abort(new GatewayError('PROXY_CLIENT_GONE'))
     else this.#routes.forget(channel as UpstreamChannel)
+  }
+
+  channelHeard(): void {
+    this.#routes.heard()
   }
 
   /** A client's link that its protocol drives itself has deadlines of the protocol's own. */

@@ -1,5 +1,5 @@
 import { type ChannelOwner, type ChannelTls, LinkChannel } from './channel.ts'
-import type { Backend, BackendTlsProvider, Dialled, Endpoint, Upstream } from './contracts.ts'
+import type { Backend, BackendTlsProvider, Dialled, Endpoint, Link, Upstream } from './contracts.ts'
 import { GatewayError } from './errors.ts'
 
 /** A channel to a backend. */
@@ -7,6 +7,8 @@ export class UpstreamChannel extends LinkChannel implements Upstream {
   readonly key: string
   readonly backend: Backend
   readonly endpoint: Endpoint
+  readonly #owner: ChannelOwner
+  #heard = false
 
   constructor(
     dialled: Dialled,
@@ -17,9 +19,18 @@ export class UpstreamChannel extends LinkChannel implements Upstream {
     provider: BackendTlsProvider | undefined,
   ) {
     super(dialled.link, owner, maxBytes, 'PROXY_BACKEND_CLOSED', negotiated(backend, dialled.endpoint, provider))
+    this.#owner = owner
     this.key = key
     this.backend = backend
     this.endpoint = dialled.endpoint
+  }
+
+  override onData(link: Link, bytes: Buffer): void {
+    if (!this.#heard) {
+      this.#heard = true
+      this.#owner.channelHeard?.()
+    }
+    super.onData(link, bytes)
   }
 }
 

@@ -136,7 +136,8 @@ describe('coldStart, before a cache', () => {
     expect(await ended.promise).toBe('PROXY_CLIENT_GONE')
     ready.resolve(server.endpoint)
     expect(await ask(open(port), 'alpha')).toBe('alpha')
-    expect(server.accepted).toBe(1)
+    // The probe, and the one that stayed.
+    expect(server.accepted).toBe(2)
   })
 })
 

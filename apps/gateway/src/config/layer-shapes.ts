@@ -11,8 +11,11 @@ const cache: Shape<CacheOptions> = {
 
 const coldStart: Shape<ColdStartOptions> = {
   deadlineMs: milliseconds,
+  patienceMs: z.record(z.string(), z.number().min(0)).optional(),
   maxWaiters: count,
   maxWaitersPerKey: count,
+  maxWaitingBytes: count,
+  maxDials: count,
   failureTtlMs: milliseconds,
   wokenTtlMs: milliseconds,
 }

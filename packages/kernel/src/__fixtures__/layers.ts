@@ -6,6 +6,8 @@ import { FakeClock } from './clock.ts'
 export interface TestContext extends LayerContext {
   readonly clock: FakeClock
   readonly hooks: Hooks
+  /** What sessions waited, by their ids. */
+  readonly waits: Map<string, number>
 }
 
 /** What a layer is set up with, on a clock that stands still. */
@@ -13,7 +15,9 @@ export function layerContext(
   parts: { resolver?: Resolver; listening?: readonly Address[]; probe?: LayerContext['probe'] } = {},
 ): TestContext {
   const { resolver = { name: 'none', resolve: () => 'none:1' }, listening = [], probe = async () => {} } = parts
-  return { hooks: new Hooks(), clock: new FakeClock(), resolver, listening: () => listening, probe }
+  const waits = new Map<string, number>()
+  const waited = (session: string, ms: number): void => void waits.set(session, (waits.get(session) ?? 0) + ms)
+  return { hooks: new Hooks(), clock: new FakeClock(), resolver, listening: () => listening, probe, waits, waited }
 }
 
 /** A dial of the first endpoint of a resolution. */

@@ -1,90 +1,131 @@
-import { woken } from '../backend.ts'
-import type { Backend, Disposer, LayerContext } from '../contracts.ts'
-import { GatewayError } from '../errors.ts'
-import { Flight } from './flight.ts'
+import type { Backend, LayerContext, Resolution } from '../contracts.ts'
+import type { GatewayError } from '../errors.ts'
+import { Lane, type LaneOwner } from './lane.ts'
+import type { WakeTarget } from './readiness.ts'
+import { wakeFailed } from './wake-errors.ts'
 
-const RETRY_AFTER_MS = 1_000
+/** Hears of a wake. */
+export interface WakeOwner {
+  /** The backend serves one of the protocols that so many wait with, who are told next. */
+  wakeServes(wake: Wake, backend: Backend, waiting: number): void
+  /** The backend serves one protocol at least, or the start has failed. Once. */
+  wakeEnded(wake: Wake, error: GatewayError | undefined): void
+  /** Nobody waits for anything of it any more; again after the next who did. */
+  wakeSettled(wake: Wake): void
+}
 
 /**
  * One start of one backend, which any number of connections wait for. It goes on when all of them have left: a client whose
  * own timeout is shorter than the start finds the backend running when it tries again. The deadline ends it.
  */
-export class Wake {
+export class Wake implements LaneOwner {
+  readonly backend: Backend
+  readonly key: string
+  readonly startedAt: number
   readonly #context: LayerContext
-  readonly #backend: Backend
-  readonly #key: string
-  readonly #flight = new Flight<Backend>()
+  readonly #deadlineMs: number
+  readonly #owner: WakeOwner
+  readonly #lanes = new Map<string, Lane>()
   readonly #controller = new AbortController()
-  readonly #startedAt: number
-  readonly #settled: () => void
-  #cancelDeadline: Disposer | undefined
-  #outcome: Backend | GatewayError | undefined
+  #answer: Resolution | undefined = undefined
+  #pending = 0
+  #ended = false
+  #failure: GatewayError | undefined = undefined
 
-  /** `settled` is called once, when `outcome` is known. */
-  constructor(context: LayerContext, backend: Backend, key: string, settled: () => void) {
+  constructor(context: LayerContext, { backend, key }: WakeTarget, deadlineMs: number, owner: WakeOwner) {
+    this.backend = backend
+    this.key = key
+    this.startedAt = context.clock.now()
     this.#context = context
-    this.#backend = backend
-    this.#key = key
-    this.#settled = settled
-    this.#startedAt = context.clock.now()
+    this.#deadlineMs = deadlineMs
+    this.#owner = owner
   }
 
-  get outcome(): Backend | GatewayError | undefined {
-    return this.#outcome
+  /** What became of it for those who speak `protocol`; undefined: not known yet. */
+  outcome(protocol: string): Backend | GatewayError | undefined {
+    return this.#lanes.get(protocol)?.outcome ?? this.#failure
   }
 
-  join(signal: AbortSignal): Promise<Backend> {
-    return this.#flight.join(signal)
+  /** Why the start failed; undefined when it did not, or is under way. */
+  get failure(): GatewayError | undefined {
+    return this.#failure
+  }
+
+  get waiting(): number {
+    let waiting = 0
+    for (const lane of this.#lanes.values()) waiting += lane.waiting
+    return waiting
+  }
+
+  /** Somebody may still be told something new. */
+  get isPending(): boolean {
+    return this.#pending > 0
+  }
+
+  /** Whoever waits for what `outcome` does not know yet. */
+  lane(target: WakeTarget): Lane {
+    const found = this.#lanes.get(target.protocol)
+    if (found !== undefined) return found
+    const lane = new Lane(this.#context, target, this.#deadlineMs, this)
+    this.#lanes.set(target.protocol, lane)
+    this.#pending++
+    if (this.#answer !== undefined) void lane.started(this.#answer, this.backend)
+    return lane
   }
 
   /** Asks the resolver. Whoever should learn of a failure that comes at once has joined before. */
-  begin(deadlineMs: number): void {
-    const { hooks, clock } = this.#context
-    if (hooks.has('wake:start')) hooks.emit('wake:start', { backend: this.#backend, key: this.#key })
-    const late = (): void => this.abort(new GatewayError('PROXY_WAKE_TIMEOUT', { retryAfterMs: RETRY_AFTER_MS }))
-    this.#cancelDeadline = clock.after(deadlineMs, late)
-    void this.#ask()
+  async begin(): Promise<void> {
+    const { hooks, resolver } = this.#context
+    if (hooks.has('wake:start')) hooks.emit('wake:start', { backend: this.backend, key: this.key })
+    try {
+      const answer = (await resolver.wake?.(this.backend, this.#controller.signal)) ?? this.backend
+      this.#answer = answer
+      for (const lane of this.#lanes.values()) void lane.started(answer, this.backend)
+    } catch (error) {
+      this.abort(wakeFailed(error))
+    }
+  }
+
+  /** The backend changed: it may serve by now. */
+  nudge(): void {
+    for (const lane of this.#lanes.values()) lane.nudge()
   }
 
   /** Ends it for all who wait, whether or not the resolver heeds its signal. */
   abort(error: GatewayError): void {
-    this.#settle(error)
-    this.#controller.abort(error)
+    for (const lane of this.#lanes.values()) lane.fail(error)
   }
 
-  async #ask(): Promise<void> {
-    const { resolver } = this.#context
-    try {
-      const answer = await resolver.wake?.(this.#backend, this.#controller.signal)
-      this.#settle(woken(this.#backend, answer ?? this.#backend))
-    } catch (error) {
-      this.#settle(wakeError(error))
-    }
+  laneServes(lane: Lane, backend: Backend): void {
+    this.#owner.wakeServes(this, backend, lane.waiting)
+    this.#finish(undefined)
+    this.#laneSettled()
   }
 
-  #settle(outcome: Backend | GatewayError): void {
-    if (this.#outcome !== undefined) return
-    this.#outcome = outcome
-    this.#cancelDeadline?.()
-    this.#settled()
-    this.#announce(GatewayError.is(outcome) ? outcome : undefined)
-    if (GatewayError.is(outcome)) this.#flight.reject(outcome)
-    else this.#flight.resolve(outcome)
+  laneFailed(error: GatewayError): void {
+    if (this.#pending === 1) this.#finish(error)
+    this.#laneSettled()
+  }
+
+  #laneSettled(): void {
+    this.#pending--
+    if (this.#pending === 0) this.#owner.wakeSettled(this)
+  }
+
+  /** The first protocol that is served ends the start well; the last one that is not, badly. */
+  #finish(error: GatewayError | undefined): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#failure = error
+    if (error !== undefined) this.#controller.abort(error)
+    this.#owner.wakeEnded(this, error)
+    this.#announce(error)
   }
 
   #announce(error: GatewayError | undefined): void {
     const { hooks, clock } = this.#context
     if (!hooks.has('wake:end')) return
-    const durationMs = clock.now() - this.#startedAt
-    hooks.emit('wake:end', { backend: this.#backend, key: this.#key, durationMs, error })
+    const durationMs = clock.now() - this.startedAt
+    hooks.emit('wake:end', { backend: this.backend, key: this.key, durationMs, error })
   }
-}
-
-/** A tenant that is gone or closed is that, woken or not; everything else is a start that failed. */
-function wakeError(cause: unknown): GatewayError {
-  if (!GatewayError.is(cause)) return new GatewayError('PROXY_WAKE_FAILED', { cause, retryAfterMs: RETRY_AFTER_MS })
-  if (cause.code === 'PROXY_RESOLVE_NOT_FOUND' || cause.code === 'PROXY_RESOLVE_FORBIDDEN') return cause
-  const { hint, retryAfterMs = RETRY_AFTER_MS } = cause
-  const code = cause.code === 'PROXY_RESOLVE_TIMEOUT' ? 'PROXY_WAKE_TIMEOUT' : 'PROXY_WAKE_FAILED'
-  return new GatewayError(code, { cause, hint, retryAfterMs })
 }

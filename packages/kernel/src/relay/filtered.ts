@@ -170,6 +170,10 @@ class FilteredFlight implements RelayFlight, RelayPort {
     this.#backend.begin(request.backendUnread)
   }
 
+  get firstByteAt(): number | undefined {
+    return this.#inner.firstByteAt
+  }
+
   drain(): void {
     this.#inner.drain()
   }

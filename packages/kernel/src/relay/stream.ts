@@ -23,6 +23,7 @@ const quietMs = 1_000
  */
 class StreamFlight implements RelayFlight, LinkHandler, Idler {
   readonly done: Promise<RelayResult>
+  firstByteAt: number | undefined = undefined
   readonly #client: Link
   readonly #backend: Link
   readonly #options: RelayOptions
@@ -53,6 +54,7 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
 
   onData(link: Link, bytes: Buffer): void {
     if (this.#aborting) return
+    if (this.firstByteAt === undefined && link === this.#backend) this.firstByteAt = this.#clock.now()
     if (this.#options.quiet !== undefined) this.#note(link, bytes)
     if (!this.#peerOf(link).write(bytes)) link.pause()
     if (this.#hurried && link === this.#backend && this.#isQuiet()) this.abort('drain')

@@ -133,6 +133,7 @@ export function setup(subject: LayerSubject, { layer, hooks, clock, backend: ans
     clock,
     resolver,
     listening: () => [local],
+    waited() {},
     probe: subject.probe ?? (async () => {}),
   }
   return layer.setup?.(context) ?? undefined

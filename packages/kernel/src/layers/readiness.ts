@@ -1,0 +1,94 @@
+import type { Backend, Disposer, LayerContext, ProbeTarget } from '../contracts.ts'
+import { GatewayError } from '../errors.ts'
+
+const firstPauseMs = 5
+const longestPauseMs = 100
+/** A probe that nobody answers gives way to the next: something may listen there in the backend's place. */
+const probeTimeoutMs = 10_000
+
+/** What a start of a backend is probed with: as those who wait for it will speak to it. */
+export interface WakeTarget {
+  readonly backend: Backend
+  readonly key: string
+  readonly listener: string
+  readonly protocol: string
+}
+
+/** Asks a backend again and again whether it serves: soon at first, then ever less often, and at once when told to. */
+export class Readiness {
+  readonly #context: LayerContext
+  readonly #target: ProbeTarget
+  readonly #signal: AbortSignal
+  #hasten: (() => void) | undefined = undefined
+  #nudged = false
+  /** What the latest probe failed with. */
+  lastError: GatewayError | undefined = undefined
+
+  constructor(context: LayerContext, target: ProbeTarget, signal: AbortSignal) {
+    this.#context = context
+    this.#target = target
+    this.#signal = signal
+  }
+
+  /** Settles when the backend serves; rejects when the signal is aborted, or a probe fails in a way that time does not mend. */
+  async wait(): Promise<void> {
+    for (let attempt = 0; !(await this.#serves(attempt)); attempt++) {
+      await this.#pause(Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(attempt, 10)))
+      if (this.#signal.aborted) throw GatewayError.from(this.#signal.reason)
+    }
+  }
+
+  /** The backend changed: ask it now, also when an older question hangs. */
+  nudge(): void {
+    this.#nudged = true
+    this.#hasten?.()
+  }
+
+  /** One probe, of one endpoint after the other. */
+  async #serves(attempt: number): Promise<boolean> {
+    const { endpoints } = this.#target.backend
+    const probe = this.#limit()
+    try {
+      const target = { ...this.#target, endpoint: endpoints[attempt % endpoints.length] }
+      await this.#context.probe(target, AbortSignal.any([this.#signal, probe.signal]))
+      return true
+    } catch (cause) {
+      const error = GatewayError.from(cause, 'PROXY_WAKE_FAILED')
+      this.lastError = error
+      if (this.#signal.aborted || !error.retryable) throw error
+      return false
+    } finally {
+      probe.end()
+    }
+  }
+
+  #limit(): { readonly signal: AbortSignal; readonly end: Disposer } {
+    const { clock } = this.#context
+    const startedAt = clock.now()
+    const controller = new AbortController()
+    const giveUp = (): void => controller.abort(new GatewayError('PROXY_BACKEND_TIMEOUT'))
+    const cancel = clock.after(probeTimeoutMs, giveUp)
+    this.#nudged = false
+    this.#hasten = () => {
+      if (clock.now() - startedAt >= longestPauseMs) giveUp()
+    }
+    return { signal: controller.signal, end: cancel }
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    this.#hasten = undefined
+    if (this.#nudged) return Promise.resolve()
+    const spreadMs = delayMs * (0.5 + Math.random() / 2)
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancel()
+        this.#hasten = undefined
+        this.#signal.removeEventListener('abort', end)
+        resolve()
+      }
+      const cancel: Disposer = this.#context.clock.after(spreadMs, end)
+      this.#hasten = end
+      this.#signal.addEventListener('abort', end)
+    })
+  }
+}
