@@ -21,6 +21,7 @@ export type Program =
   | 'psql'
   | 'pgbench'
   | 'curl'
+  | 'faketime'
   | 'openssl'
   | 'redis-server'
   | 'wrk'
