@@ -1,1 +1,2 @@
-export {}
+export { dockerResolver } from './docker-resolver.ts'
+export type { DockerResolverOptions, DockerTls } from './options.ts'
