@@ -81,10 +81,9 @@ export class RedisLink {
   #within<T>(answer: Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>()
     const { commandTimeoutMs } = this.#options
-    const timer = setTimeout(
-      () => late.reject(new RedisAwayError(`no answer in ${commandTimeoutMs} ms`)),
-      commandTimeoutMs,
-    )
+    const fail = (): void => late.reject(new RedisAwayError(`no answer in ${commandTimeoutMs} ms`))
+    // When this process stood still, the answer may be there and not read yet: it is read before an immediate runs.
+    const timer = setTimeout(() => setImmediate(fail), commandTimeoutMs)
     return Promise.race([answer, late.promise]).finally(() => clearTimeout(timer))
   }
 

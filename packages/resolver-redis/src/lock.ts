@@ -23,14 +23,15 @@ export class Lease {
   readonly #leaseMs: number
   readonly #losing: AbortController = new AbortController()
   readonly #timer: NodeJS.Timeout
-  #renewedAt: number = performance.now()
+  #renewedAt: number
   #released = false
 
-  private constructor(bus: Bus, key: string, leaseMs: number, token: number) {
+  private constructor(bus: Bus, key: string, leaseMs: number, token: number, askedAt: number) {
     this.#bus = bus
     this.#key = key
     this.#leaseMs = leaseMs
     this.token = token
+    this.#renewedAt = askedAt
     this.lost = this.#losing.signal
     this.#timer = setInterval(() => void this.#renew(), leaseMs / 3).unref()
   }
@@ -42,11 +43,17 @@ export class Lease {
   /** The lease, or who has it. Throws `RedisAwayError`. */
   static async take(bus: Bus, name: string, leaseMs: number): Promise<Lease | Held> {
     const key = Lease.keyOf(bus, name)
+    const askedAt = performance.now()
     const answer = await bus.link.run((client) =>
       client.eval(scripts.acquire, 1, key, leaseMs, Math.max(keepMs, leaseMs)),
     )
     const [taken, token = 0, leftMs = 0] = answer as number[]
-    return taken === 1 ? new Lease(bus, key, leaseMs, token) : { token, leftMs }
+    return taken === 1 ? new Lease(bus, key, leaseMs, token, askedAt) : { token, leftMs }
+  }
+
+  /** Nobody else can have it yet, whether or not Redis can be asked. */
+  get sure(): boolean {
+    return !this.#released && performance.now() - this.#renewedAt < this.#leaseMs
   }
 
   /** Gives it up. What cannot be said to Redis is said by the lease's end. */
@@ -58,11 +65,12 @@ export class Lease {
   }
 
   async #renew(): Promise<void> {
+    const askedAt = performance.now()
     try {
-      if ((await this.#extend(this.#leaseMs)) === 1) this.#renewedAt = performance.now()
+      if ((await this.#extend(this.#leaseMs)) === 1) this.#renewedAt = askedAt
       else this.#lose()
     } catch {
-      if (performance.now() - this.#renewedAt >= this.#leaseMs) this.#lose()
+      if (!this.sure) this.#lose()
     }
   }
 

@@ -129,7 +129,7 @@ class LockedResolver implements Resolver {
     const stateKey = store.outcomeKey(sleeping.id)
     if ((await store.claim(stateKey, lease.token, claimMs)) !== 'ok') return undefined
     const say = (outcome: 'done' | 'failed', record?: ResolutionRecord) =>
-      this.#say(stateKey, sleeping.id, lease.token, outcome, record)
+      this.#say(stateKey, sleeping.id, lease, outcome, record)
     let woken: ResolutionRecord
     try {
       woken = recordOf(sleeping, await this.#wakeAlone(sleeping, AbortSignal.any([signal, lease.lost])))
@@ -144,17 +144,17 @@ class LockedResolver implements Resolver {
   async #say(
     stateKey: string,
     lock: string,
-    token: number,
+    lease: Lease,
     outcome: 'done' | 'failed',
     record: ResolutionRecord | undefined,
   ): Promise<boolean> {
-    const report = { token, outcome, record, changed: { id: lock, lock }, ttlMs: outcomeMs }
+    const report = { token: lease.token, outcome, record, changed: { id: lock, lock }, ttlMs: outcomeMs }
     try {
       if ((await this.#shared.store.report(stateKey, report)) === 'ok') return true
       this.#shared.refused++
       return false
     } catch (error) {
-      if (error instanceof RedisAwayError) return true
+      if (error instanceof RedisAwayError) return lease.sure
       throw error
     }
   }

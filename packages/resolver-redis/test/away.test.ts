@@ -12,7 +12,8 @@ describeNeeding(['redis-server'], 'Redis that is away', () => {
 
   beforeEach(async () => {
     // Kept on disk, so that a server that was killed comes back with what it had.
-    server = await redisServer(['--appendonly', 'yes', '--appendfsync', 'always'])
+    const kept = ['--appendonly', 'yes', '--appendfsync', 'always']
+    server = await redisServer([...kept, '--enable-debug-command', 'yes'])
     routes = new RedisRoutes({ redis: server.url })
     await routes.put('alpha', '10.0.0.1:1')
     await routes.put('never asked', '10.0.0.2:1')

@@ -27,7 +27,7 @@ describeNeeding(['redis-server'], 'routes in Redis', () => {
   })
   afterEach(async () => {
     routes.close()
-    await Promise.all(open.splice(0).map((one) => one.close?.()))
+    for (const one of open.splice(0)) await one.close?.()
   })
 
   it('are written, read and removed, and every gateway is told at once', async () => {

@@ -92,10 +92,13 @@ describeNeeding(['redis-server'], 'waking among machines', () => {
     const one = worker({ start: () => (broken ? Promise.reject(new Error('no room')) : Promise.resolve()) })
     const resolvers = [resolver(), resolver(), resolver()]
     const sleeping = await Promise.all(resolvers.map((each) => resolved(each, 'alpha')))
-    const failures = resolvers.map((each, index) => each.wake!(sleeping[index]!, never))
-    for (const failure of failures) {
-      await expect(failure).rejects.toMatchObject({ code: 'PROXY_RESOLVE_UNAVAILABLE', retryAfterMs: 1_000 })
-    }
+    const failures = resolvers.map((each, index) =>
+      expect(each.wake!(sleeping[index]!, never)).rejects.toMatchObject({
+        code: 'PROXY_RESOLVE_UNAVAILABLE',
+        retryAfterMs: 1_000,
+      }),
+    )
+    await Promise.all(failures)
     expect(one.stats().failed).toBeGreaterThanOrEqual(1)
     broken = false
     await expect(resolvers[0]!.wake!(sleeping[0]!, never)).resolves.toMatchObject({ state: 'ready' })
