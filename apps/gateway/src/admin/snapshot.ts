@@ -30,6 +30,8 @@ export interface FleetSnapshot {
   readonly retired: readonly Pick<WorkerSnapshot, 'samples' | 'tenants' | 'gateway'>[]
   readonly restarts: number
   readonly reloads: { readonly ok: number; readonly failed: number }
+  /** What a resolver says that lives in the primary process, once for all workers; undefined: each has its own. */
+  readonly resolver?: Record<string, unknown> | undefined
   readonly maxTenants: number
 }
 

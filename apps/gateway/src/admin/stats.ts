@@ -10,7 +10,7 @@ export function statsOf(fleet: FleetSnapshot): Record<string, unknown> {
     reloads: fleet.reloads,
     listeners: mergedListeners(fleet),
     tenants: mergedTenants(fleet),
-    resolver: mergedRecords(fleet.workers.map(({ gateway }) => gateway.resolver)),
+    resolver: fleet.resolver ?? mergedRecords(fleet.workers.map(({ gateway }) => gateway.resolver)),
     workers: fleet.workers.map(({ worker, pid, gateway, residentBytes, cpuSeconds }) => ({
       worker,
       pid,

@@ -17,8 +17,10 @@ const mostRows = 200
 /** What the resolver says of backends that it starts and stops: `stats().backends`, at any depth of resolvers in resolvers. */
 export function backendsOf(fleet: FleetSnapshot): { readonly backends: readonly BackendView[] } {
   const rows = new Map<string, BackendView>()
-  for (const { gateway } of fleet.workers) {
-    for (const row of rowsIn(recordOf(gateway.resolver), 0)) if (!rows.has(row.backend)) rows.set(row.backend, row)
+  const resolvers =
+    fleet.resolver === undefined ? fleet.workers.map(({ gateway }) => gateway.resolver) : [fleet.resolver]
+  for (const resolver of resolvers) {
+    for (const row of rowsIn(recordOf(resolver), 0)) if (!rows.has(row.backend)) rows.set(row.backend, row)
   }
   return { backends: [...rows.values()].slice(0, mostRows) }
 }

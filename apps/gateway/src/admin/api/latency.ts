@@ -49,9 +49,15 @@ interface Row {
 }
 
 function rowsOf(samples: Samples): Row[] {
-  return Object.entries(wholes).flatMap(([part, metric]) =>
+  const whole = Object.entries(wholes).flatMap(([part, metric]) =>
     (samples[metric] ?? []).map((sample) => ({ part, listener: sample.labels[0] ?? '', sample })),
   )
+  const split = (samples.sessionPartSeconds ?? []).map((sample) => ({
+    part: sample.labels[1] ?? '',
+    listener: sample.labels[0] ?? '',
+    sample,
+  }))
+  return [...whole, ...split]
 }
 
 function byPart(rows: readonly Row[]): Record<string, Histogram> {
