@@ -23,6 +23,8 @@ import { topics, type WorkerPlan } from './fleet/plan.ts'
 import { SingleFleet } from './fleet/single-fleet.ts'
 import type { BoundListener } from './fleet/unit.ts'
 import type { Logger } from './logging/logger.ts'
+import { OwnResolvers } from './placement/own-resolvers.ts'
+import { ResolverHost } from './placement/resolver-host.ts'
 
 export interface SupervisorOptions {
   readonly source: ConfigSource
@@ -47,6 +49,9 @@ export class Supervisor implements AdminSource, OperatorSource {
   readonly #options: SupervisorOptions
   readonly operator: Operator = new Operator(this)
   readonly #peers: PeerLink
+  readonly #resolvers = new OwnResolvers()
+  /** undefined: there is one process, which has its resolver itself. */
+  readonly #host: ResolverHost | undefined
   readonly #ticketKeys: Buffer = randomBytes(48)
   readonly #startedAt = performance.now()
   readonly #reloads = { ok: 0, failed: 0 }
@@ -64,6 +69,7 @@ export class Supervisor implements AdminSource, OperatorSource {
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#peers = new PeerLink(0, (envelope) => this.#send(envelope))
+    this.#host = options.workers === 1 ? undefined : new ResolverHost(this.#peers, this.#resolvers, options.logger)
     this.#peers.answer(announceTopic, (news, from) => this.operator.announced(from, news as Announcement))
   }
 
@@ -81,6 +87,7 @@ export class Supervisor implements AdminSource, OperatorSource {
       await this.#openEmbedded()
       this.#config = await this.#load(0)
       const admin = await this.#openAdmin()
+      await this.#host?.prepare(this.#config)
       this.#fleet = this.#newFleet()
       const listeners = await this.#fleet.open()
       this.#phase = 'open'
@@ -125,6 +132,7 @@ export class Supervisor implements AdminSource, OperatorSource {
   async close(): Promise<void> {
     await this.#fleet?.close()
     this.#phase = 'closed'
+    await this.#host?.close()
     await this.#admin?.close()
     await this.#embedded?.backends.close()
   }
@@ -143,6 +151,7 @@ export class Supervisor implements AdminSource, OperatorSource {
       retired: this.#fleet?.retired ?? [],
       restarts: this.#fleet?.restarts ?? 0,
       reloads: this.#reloads,
+      resolver: this.#host?.stats(),
       maxTenants: (typeof admin === 'object' ? admin.maxTenants : undefined) ?? defaultMaxTenants,
     }
   }
@@ -153,7 +162,7 @@ export class Supervisor implements AdminSource, OperatorSource {
     try {
       const generation = ++this.#generation
       const loaded = await this.#load(generation)
-      await this.#fleet?.reload(generation)
+      await this.#reloadFleet(loaded)
       this.#config = loaded
       this.#reloads.ok++
       this.operator.events.add('reload', { ok: true, generation })
@@ -163,6 +172,19 @@ export class Supervisor implements AdminSource, OperatorSource {
       this.operator.events.add('reload', { ok: false })
       logger.error({ err: error }, 'the reload failed; everything goes on as before')
     }
+  }
+
+  /** Its resolver is there before any worker asks for it, and what was before ends when no worker does. */
+  async #reloadFleet(loaded: LoadedConfig): Promise<void> {
+    const { generation } = loaded
+    await this.#host?.prepare(loaded)
+    try {
+      await this.#fleet?.reload(generation)
+    } catch (error) {
+      this.#host?.rollback(generation)
+      throw error
+    }
+    this.#host?.commit(generation)
   }
 
   #load(generation: number): Promise<LoadedConfig> {
@@ -201,7 +223,7 @@ export class Supervisor implements AdminSource, OperatorSource {
 
   #newFleet(): Fleet {
     const { workers, exec, env, logger } = this.#options
-    const context = { peers: this.#peers, logger, ticketKeys: this.#ticketKeys }
+    const context = { peers: this.#peers, logger, ticketKeys: this.#ticketKeys, resolvers: this.#resolvers }
     if (workers === 1) return new SingleFleet((generation) => this.#load(generation), context)
     this.#peers.answer(topics.plan, () => this.#plan())
     const defined = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
@@ -211,6 +233,7 @@ export class Supervisor implements AdminSource, OperatorSource {
       logger,
       peers: this.#peers,
       env: Object.fromEntries(defined),
+      exited: (worker) => this.#host?.forget(worker),
       changed: (worker, change) => this.operator.workerChanged(worker, change),
     })
   }

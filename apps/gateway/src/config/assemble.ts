@@ -7,11 +7,12 @@ import { listenerTls } from './listener-tls.ts'
 import type { LoadedConfig } from './load.ts'
 import { ConfigError, pathText } from './problems.ts'
 import { namedProtocol } from './protocol-names.ts'
-import { resolverOf } from './resolver-of.ts'
 import { messageOf } from '../fleet/failure.ts'
+import type { Resolvers } from '../placement/resolvers.ts'
 import type { GatewayConfig, ListenerConfig } from './types.ts'
 
 export interface AssembleContext {
+  readonly resolvers: Resolvers
   readonly peers: Peers
   /** Shared by the workers, so that TLS sessions begun in one are resumed in another. */
   readonly ticketKeys: Buffer
@@ -29,7 +30,7 @@ export async function assemble(loaded: LoadedConfig, context: AssembleContext): 
     listeners: config.listeners.map((listener, index) =>
       part(['listeners', index], () => toListener(listener, loaded, context, names)),
     ),
-    resolver: await resolverOf(loaded),
+    resolver: await context.resolvers.open(loaded),
     layers: [...context.observers, names, ...(config.layers ?? []), ...part([], () => policies(config)), ...exceptions],
     guard: exceptions.length > 0 || config.guard === false ? false : optionsOf(config.guard),
     relays: config.relays,

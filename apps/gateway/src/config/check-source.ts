@@ -6,13 +6,19 @@ import { PeerLink } from '../fleet/peer-link.ts'
 import { assemble } from './assemble.ts'
 import { loadSource } from './load.ts'
 import { ConfigError } from './problems.ts'
+import { resolverOf } from './resolver-of.ts'
 import type { ConfigSource } from './source.ts'
 
 /** Everything short of binding: modules are loaded, certificates read. Settles with the name of what was checked. */
 export async function checkSource(source: ConfigSource, env: Environment, cwd: string): Promise<string> {
   const peers = new PeerLink(0, () => false)
   const loaded = await loadSource(source, { env, cwd, generation: 0, embedded: { plan: noBackends, peers } })
-  const options = await assemble(loaded, { peers, ticketKeys: Buffer.alloc(48), observers: [] })
+  const options = await assemble(loaded, {
+    resolvers: { open: resolverOf },
+    peers,
+    ticketKeys: Buffer.alloc(48),
+    observers: [],
+  })
   try {
     void new Gateway(options)
   } catch (error) {

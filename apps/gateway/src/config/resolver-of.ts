@@ -38,6 +38,10 @@ async function fromModule(file: string, loaded: LoadedConfig): Promise<Resolver 
   )
 }
 
+/** Made here, of plain values, and worth keeping: it has connections, or has started something. */
+export const isDeclared = (config: ResolverConfig): boolean =>
+  typeof config === 'object' && !isResolver(config) && !('static' in config) && !('fixed' in config)
+
 const isResolver = (value: unknown): value is Resolver | ResolveFunction =>
   typeof value === 'function' ||
   (typeof value === 'object' && value !== null && 'resolve' in value && typeof value.resolve === 'function')

@@ -17,6 +17,8 @@ export interface ClusterOptions {
   readonly env: Readonly<Record<string, string>>
   readonly peers: PeerLink
   readonly logger: Logger
+  /** Called when the process of a worker is gone, for whatever reason. */
+  readonly exited: (worker: number) => void
   /** Called when a worker died, and when one was started again. */
   readonly changed?: ((worker: number, change: 'died' | 'started') => void) | undefined
 }
@@ -173,6 +175,7 @@ export class ClusterFleet implements Fleet {
     slot.serving = false
     slot.opened?.resolve({ failure: { message: `a worker ended as it began (${reason})` } })
     this.#options.peers.forget(slot.number)
+    this.#options.exited(slot.number)
     this.#stopped.leave(slot.number)
     if (slot.last !== undefined) this.retired.push(slot.last)
     slot.last = undefined

@@ -5,6 +5,7 @@ import { assemble } from '../config/assemble.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Logger } from '../logging/logger.ts'
 import { defaultMaxTenants } from '../config/defaults.ts'
+import type { Resolvers } from '../placement/resolvers.ts'
 import { Announcer, announceTopic } from './announcer.ts'
 import { GatedTransport } from './gated-transport.ts'
 import { operations } from './operations.ts'
@@ -23,6 +24,7 @@ export interface UnitContext {
   readonly logger: Logger
   /** Secret that the workers share, so that TLS sessions begun in one are resumed in another. */
   readonly ticketKeys: Buffer
+  readonly resolvers: Resolvers
 }
 
 /** One gateway in this process: the whole of it when there is one worker. */
@@ -54,8 +56,13 @@ export class Unit {
   /** First half of a reload: everything that can fail without touching what runs. */
   async prepare(loaded: LoadedConfig): Promise<void> {
     const options = await this.#build(loaded)
-    // Its constructor checks the options.
-    void new Gateway(options)
+    try {
+      // Its constructor checks the options.
+      void new Gateway(options)
+    } catch (error) {
+      await closeResolver(options)
+      throw error
+    }
     this.#prepared = { loaded, options }
   }
 
@@ -73,6 +80,7 @@ export class Unit {
 
   /** Undoes the first half, or both when another process failed at the second. */
   async rollback(): Promise<void> {
+    if (this.#prepared !== undefined) await closeResolver(this.#prepared.options)
     this.#prepared = undefined
     if (this.#previous === undefined) return
     const previous = this.#previous
@@ -114,8 +122,9 @@ export class Unit {
   }
 
   async #build(loaded: LoadedConfig): Promise<GatewayOptions> {
-    const { peers, ticketKeys, logger } = this.#context
+    const { peers, ticketKeys, logger, resolvers } = this.#context
     const options = await assemble(loaded, {
+      resolvers,
       peers,
       ticketKeys,
       observers: [this.#collector, this.#announcer, accessLog(logger)],
@@ -135,6 +144,11 @@ export class Unit {
       return { name, protocol, address, tls: tls === undefined ? 'off' : (tls.mode ?? 'on') }
     })
   }
+}
+
+/** Of a configuration that was never taken. */
+async function closeResolver({ resolver }: GatewayOptions): Promise<void> {
+  if (typeof resolver === 'object') await resolver.close?.()
 }
 
 const maxTenantsOf = ({ config: { admin } }: LoadedConfig): number =>

@@ -5,6 +5,7 @@ import { type Envelope, isEnvelope, PeerLink } from './peer-link.ts'
 import { type Opened, slotVariable, topics, type WorkerPlan } from './plan.ts'
 import { failureOf } from './failure.ts'
 import { operations } from './operations.ts'
+import { PrimaryResolvers } from '../placement/primary-resolvers.ts'
 import { Unit } from './unit.ts'
 
 const primary = 0
@@ -34,11 +35,13 @@ const nothing = (): void => undefined
 class Worker {
   readonly #plan: WorkerPlan
   readonly #peers: PeerLink
+  readonly #resolvers: PrimaryResolvers
   #unit: Unit | undefined
 
   constructor(plan: WorkerPlan, peers: PeerLink) {
     this.#plan = plan
     this.#peers = peers
+    this.#resolvers = new PrimaryResolvers(peers)
   }
 
   answer(): void {
@@ -59,7 +62,8 @@ class Worker {
     try {
       const loaded = await this.#load(this.#plan.generation)
       const ticketKeys = Buffer.from(this.#plan.ticketKeys, 'base64')
-      this.#unit = new Unit(loaded, { peers: this.#peers, ticketKeys, logger: this.#logger(loaded) })
+      const logger = this.#logger(loaded)
+      this.#unit = new Unit(loaded, { peers: this.#peers, ticketKeys, logger, resolvers: this.#resolvers })
       return { bound: await this.#unit.open() }
     } catch (error) {
       return { failure: failureOf(error) }
