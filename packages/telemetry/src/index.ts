@@ -5,3 +5,10 @@ export { durationBuckets, type MetricFacts, type MetricKey, metrics } from './me
 export { prometheusText, prometheusType } from './prometheus.ts'
 export { type Sample, type Samples, SampleStore } from './samples.ts'
 export { otherTenants, type TenantStats, TenantTable } from './tenant-table.ts'
+export {
+  type MetricOptions,
+  telemetry,
+  type Telemetry,
+  type TelemetryOptions,
+  type TraceOptions,
+} from './telemetry.ts'

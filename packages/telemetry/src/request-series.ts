@@ -17,6 +17,8 @@ const methods: ReadonlySet<string> = new Set('GET HEAD POST PUT DELETE CONNECT O
 /** What stands for a method that nobody knows (OpenTelemetry's semantic conventions). */
 export const otherMethod = '_OTHER'
 
+export const knownMethod = (method: string): string => (methods.has(method) ? method : otherMethod)
+
 /** One lookup and one observation for each request: whatever is shown of requests is added up from here. */
 export class RequestSeries {
   readonly #listeners = new Map<string, Map<string, Map<number, RequestSample>>>()
@@ -44,7 +46,7 @@ export class RequestSeries {
 
   #sampleOf(event: RequestEndEvent): RequestSample {
     const { listener, version } = event
-    const method = methods.has(event.method) ? event.method : otherMethod
+    const method = knownMethod(event.method)
     // Three digits and one of three versions.
     const status = event.status >= 0 && event.status < 1_000 ? event.status : 0
     const code = status * 4 + versionIndex(version)
