@@ -53,7 +53,7 @@ function rowsOf(samples: Samples): Row[] {
     (samples[metric] ?? []).map((sample) => ({ part, listener: sample.labels[0] ?? '', sample })),
   )
   const split = (samples.sessionPartSeconds ?? []).map((sample) => ({
-    part: sample.labels[1] ?? '',
+    part: sample.labels[2] ?? '',
     listener: sample.labels[0] ?? '',
     sample,
   }))

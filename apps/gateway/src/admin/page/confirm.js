@@ -90,11 +90,10 @@ export function say(text) {
 
 /**
  * Confirms, acts, and says what came of it. Without a token it asks for one first.
- * @template T
  * @param {Question} question
  * @param {string} path
  * @param {object} body
- * @param {(answer: T) => string} done
+ * @param {(answer: any) => string} done
  */
 export async function confirmed(question, path, body, done) {
   if (token.get() === null && !(await unlock())) return
