@@ -156,13 +156,17 @@ class RedisResolver implements Resolver {
     return known
   }
 
-  /** A backend that is woken though its record calls it ready did not answer there: then another record is an answer. */
+  /**
+   * A backend that is woken though its record calls it ready did not answer there: then another record is an answer. One that
+   * no worker ever started or stopped is not the workers' to start.
+   */
   #readyRecord(state: StoredState | undefined, sleeping: Backend): ResolutionRecord | undefined {
     if (state?.record === undefined) throw new ResolveError('NOT_FOUND')
     if (state.record.state === 'asleep') return undefined
     if (sleeping.state === 'asleep') return state.record
-    const origin = originIn(sleeping)
-    return toBackend(origin.key, state.record).id === sleeping.id ? undefined : state.record
+    if (toBackend(originIn(sleeping).key, state.record).id !== sleeping.id) return state.record
+    if (state.done === 0) throw new ResolveError('NOT_FOUND')
+    return undefined
   }
 
   async #askToWake(

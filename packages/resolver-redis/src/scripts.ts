@@ -60,35 +60,27 @@ redis.call('PUBLISH', ARGV[1], ARGV[2])
 return removed`
 
 /**
- * KEYS: the hash of node numbers. ARGV: own id, the number held so far or -1, lease. Answers the own number, or -1 when all 255
- * are taken. A number is given again as late as possible: keys of its last owner may still be about.
+ * KEYS: the hash of node numbers. ARGV: own id, the number held so far or -1, lease, how many numbers there are. Answers the own
+ * number: the one held so far, or else the lowest that nobody has; -1 when all are taken.
  */
 export const takeNode: string = `${now}
-local best, bestUntil = -1, nil
 local function free(node)
   local entry = redis.call('HGET', KEYS[1], node)
-  if not entry then return 0 end
+  if not entry then return true end
   local id, til = string.match(entry, '^(%w+) (%d+)$')
-  if id == ARGV[1] then return -1 end
-  til = tonumber(til or 0)
-  if til > now then return nil end
-  return til
+  return id == nil or id == ARGV[1] or tonumber(til) <= now
 end
-local held = tonumber(ARGV[2])
-if held >= 0 and free(held) then best = held else
-  for node = 0, 254 do
-    local til = free(node)
-    if til and (bestUntil == nil or til < bestUntil) then best, bestUntil = node, til end
-    if til and til <= 0 then break end
-  end
+local node = tonumber(ARGV[2])
+if node < 0 or not free(node) then
+  node = 0
+  while node < tonumber(ARGV[4]) and not free(node) do node = node + 1 end
+  if node == tonumber(ARGV[4]) then return -1 end
 end
-if best >= 0 then redis.call('HSET', KEYS[1], best, ARGV[1] .. ' ' .. string.format('%.0f', now + ARGV[3])) end
-return best`
+redis.call('HSET', KEYS[1], node, ARGV[1] .. ' ' .. string.format('%.0f', now + ARGV[3]))
+return node`
 
-/** KEYS: the hash of node numbers. ARGV: own id, own number. The lease ends, the number stays known as used. */
-export const leaveNode: string = `${now}
+/** KEYS: the hash of node numbers. ARGV: own id, own number. */
+export const leaveNode: string = `
 local entry = redis.call('HGET', KEYS[1], ARGV[2])
-if entry and string.match(entry, '^(%w+)') == ARGV[1] then
-  redis.call('HSET', KEYS[1], ARGV[2], ARGV[1] .. ' ' .. string.format('%.0f', now))
-end
+if entry and string.match(entry, '^(%w+)') == ARGV[1] then redis.call('HDEL', KEYS[1], ARGV[2]) end
 return 1`

@@ -105,7 +105,7 @@ describeNeeding(['redis-server'], 'Redis that is away', () => {
     const changed = vi.fn<(id: string) => void>()
     resolver.watch!(changed)
     await using client = plainClient(server)
-    await client.client('KILL', 'TYPE', 'pubsub')
+    await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await client.hset('proxy:route:alpha', 'record', '{"endpoint":"10.0.0.7:1"}')
     await vi.waitFor(() => expect(changed).toHaveBeenCalledWith(id), { timeout: 15_000 })
     expect(await answerOf(resolver, 'alpha')).toBe('10.0.0.7:1')

@@ -115,10 +115,10 @@ describeNeeding(['redis-server'], 'waking among machines', () => {
     })
     const gatewayResolver = resolver()
     const waking = gatewayResolver.wake!(await resolved(gatewayResolver, 'alpha'), never)
-    const failure = expect(waking).rejects.toMatchObject({ code: 'PROXY_RESOLVE_NOT_FOUND' })
+    const failure = waking.catch((error: unknown) => error)
     await vi.waitFor(() => expect(begun).toHaveBeenCalled())
     await routes.remove('alpha')
-    await failure
+    expect(await failure).toMatchObject({ code: 'PROXY_RESOLVE_NOT_FOUND' })
     go.resolve('10.0.0.3:3')
     await vi.waitFor(() => expect(one.stats().refused).toBe(1))
     expect(await routes.get('alpha')).toBeUndefined()
@@ -185,6 +185,25 @@ describeNeeding(['redis-server'], 'waking among machines', () => {
     holder.signal('SIGUSR2')
     await Promise.all(gateways.map((one) => one.waitFor(/woken 10\.9\.9\.9:9/)))
     expect(gateways.filter(({ output }) => output.includes('inner wake'))).toHaveLength(1)
+  })
+
+  it('a route that calls itself ready is started only where workers start and stop it', async () => {
+    const one = resolver()
+    await routes.put('own', '10.0.0.1:1')
+    await expect(one.wake!(await resolved(one, 'own'), never)).rejects.toMatchObject({
+      code: 'PROXY_RESOLVE_NOT_FOUND',
+    })
+    let starts = 0
+    worker({
+      start: () => {
+        starts++
+        return Promise.resolve()
+      },
+    })
+    await one.wake!(await resolved(one, 'alpha'), never)
+    // Somebody was refused there though it was started: it has died.
+    await expect(one.wake!(await resolved(one, 'alpha'), never)).resolves.toMatchObject({ state: 'ready' })
+    expect(starts).toBe(2)
   })
 
   it('sleeps only when it is connected to from nowhere', async () => {
