@@ -10,10 +10,9 @@ import { loadSource, type LoadedConfig } from './config/load.ts'
 import type { ConfigSource } from './config/source.ts'
 import type { AdminConfig, DrainConfig } from './config/types.ts'
 import { embeddedPorts } from './embedded/config.ts'
-import { EmbeddedBackends } from './embedded/backends.ts'
+import { type EmbeddedBackends, embeddedBackends } from './embedded/backends.ts'
 import { MailStore, type StoredMail } from './embedded/mail-store.ts'
-import { type EmbeddedPlan, goneTopic, type ServerName, wakeTopic } from './embedded/plan.ts'
-import { servers } from './embedded/servers.ts'
+import type { EmbeddedPlan } from './embedded/plan.ts'
 import type { Environment } from './env/variables.ts'
 import { type Announcement, announceTopic } from './fleet/announcer.ts'
 import { ClusterFleet } from './fleet/cluster-fleet.ts'
@@ -55,7 +54,7 @@ export class Supervisor implements AdminSource, OperatorSource {
   readonly #ticketKeys: Buffer = randomBytes(48)
   readonly #startedAt = performance.now()
   readonly #reloads = { ok: 0, failed: 0 }
-  #embedded: { readonly backends: EmbeddedBackends; readonly plan: EmbeddedPlan } | undefined
+  #embedded: EmbeddedBackends | undefined
   #mails: MailStore | undefined
   #config: LoadedConfig | undefined
   #fleet: Fleet | undefined
@@ -134,12 +133,12 @@ export class Supervisor implements AdminSource, OperatorSource {
     this.#phase = 'closed'
     await this.#host?.close()
     await this.#admin?.close()
-    await this.#embedded?.backends.close()
+    await this.#embedded?.resolver.close()
   }
 
   /** What is left to do when the process exits without `close`. */
   abandon(): void {
-    this.#embedded?.backends.abandon()
+    this.#embedded?.abandon()
   }
 
   async snapshot(): Promise<FleetSnapshot> {
@@ -189,23 +188,16 @@ export class Supervisor implements AdminSource, OperatorSource {
 
   #load(generation: number): Promise<LoadedConfig> {
     const { source, env, cwd } = this.#options
-    const embedded = this.#embedded === undefined ? undefined : { plan: this.#embedded.plan, peers: this.#peers }
-    return loadSource(source, { env, cwd, generation, embedded })
+    return loadSource(source, { env, cwd, generation, embedded: this.#embedded })
   }
 
   async #openEmbedded(): Promise<void> {
     if (this.#options.source.kind !== 'embedded') return
     this.#mails = new MailStore()
-    const backends = new EmbeddedBackends(this.#mails, (name) => this.#announceGone(name))
-    this.#peers.answer(wakeTopic, (name) => backends.wake(name as ServerName))
-    this.#embedded = { backends, plan: await backends.open() }
-  }
-
-  #announceGone(name: ServerName): void {
-    this.#options.logger.warn(`${servers[name].title} has ended; the next connection starts it again`)
-    const { workers } = this.#options
-    const peers = workers === 1 ? [0] : Array.from({ length: workers }, (_, index) => index + 1)
-    for (const peer of peers) this.#peers.request(peer, goneTopic, name).catch(() => undefined)
+    const { logger } = this.#options
+    this.#embedded = await embeddedBackends(this.#mails, (title) => {
+      logger.warn(`${title} has ended; the next connection starts it again`)
+    })
   }
 
   async #openAdmin(): Promise<Address | undefined> {

@@ -65,6 +65,11 @@ export class LocalProcess implements LocalServer {
     this.#child?.kill()
   }
 
+  /** To the process itself, not to its children. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.signal(signal)
+  }
+
   #spawn(port: string): Child {
     const { command, args = [], cwd, env = {}, user, stopSignal: farewell = 'SIGTERM' } = this.#spec
     const graceMs = this.#spec.stopTimeoutMs ?? defaultStopTimeoutMs

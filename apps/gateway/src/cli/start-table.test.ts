@@ -35,9 +35,11 @@ describe('startTable', () => {
         beta     beta.localhost           beta
 
         SERVER       STATE
-        PostgreSQL   started by the first connection
-        MySQL        started by the first connection
-        MongoDB      started by the first connection
+        HTTP         asleep; the first connection wakes it
+        PostgreSQL   asleep; the first connection wakes it
+        MySQL        asleep; the first connection wakes it
+        MongoDB      asleep; the first connection wakes it
+        SMTP         asleep; the first connection wakes it
 
         TRY
         curl -H 'Host: alpha.localhost' http://127.0.0.1:8080/

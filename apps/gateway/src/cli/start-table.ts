@@ -57,16 +57,18 @@ function embeddedSections(
     columns(['TENANT', 'HTTP HOST, MAIL DOMAIN', 'DATABASE'], rows, paint),
     columns(
       ['SERVER', 'STATE'],
-      serverNames.map((name) => serverRow(plan, name)),
+      [['HTTP', asleep], ...serverNames.map((name) => serverRow(plan, name)), ['SMTP', asleep]],
       paint,
     ),
     [paint('dim', 'TRY'), ...pasteLines(plan, at, admin)],
   ]
 }
 
+const asleep = 'asleep; the first connection wakes it'
+
 function serverRow({ servers: ports }: EmbeddedPlan, name: ServerName): string[] {
   const { title, install } = servers[name]
-  return [title, ports[name] === undefined ? `not installed: ${install}` : 'started by the first connection']
+  return [title, ports[name] === undefined ? `not installed: ${install}` : asleep]
 }
 
 function columns(head: readonly string[], rows: readonly (readonly string[])[], paint: Paint): string[] {

@@ -1,4 +1,5 @@
 import { Gateway } from '@proxy/kernel'
+import { elsewhere } from '../embedded/config.ts'
 import { noBackends } from '../embedded/plan.ts'
 import type { Environment } from '../env/variables.ts'
 import { messageOf } from '../fleet/failure.ts'
@@ -12,7 +13,12 @@ import type { ConfigSource } from './source.ts'
 /** Everything short of binding: modules are loaded, certificates read. Settles with the name of what was checked. */
 export async function checkSource(source: ConfigSource, env: Environment, cwd: string): Promise<string> {
   const peers = new PeerLink(0, () => false)
-  const loaded = await loadSource(source, { env, cwd, generation: 0, embedded: { plan: noBackends, peers } })
+  const loaded = await loadSource(source, {
+    env,
+    cwd,
+    generation: 0,
+    embedded: { plan: noBackends, resolver: elsewhere },
+  })
   const options = await assemble(loaded, {
     resolvers: { open: resolverOf },
     peers,

@@ -1,11 +1,10 @@
 import { basename, dirname } from 'node:path'
+import type { ResolveFunction, Resolver } from '@proxy/kernel'
 import { embeddedConfig } from '../embedded/config.ts'
 import type { EmbeddedPlan } from '../embedded/plan.ts'
-import { embeddedResolver } from '../embedded/resolver.ts'
 import { environmentConfig, processConfig } from '../env/config.ts'
 import { EnvironmentReader } from '../env/reader.ts'
 import type { Environment } from '../env/variables.ts'
-import type { PeerLink } from '../fleet/peer-link.ts'
 import { ConfigError } from './problems.ts'
 import { readConfigFile } from './read-file.ts'
 import type { ConfigSource } from './source.ts'
@@ -28,7 +27,13 @@ export interface LoadContext {
   readonly cwd: string
   readonly generation: number
   /** For the embedded default only. */
-  readonly embedded?: { readonly plan: EmbeddedPlan; readonly peers: PeerLink } | undefined
+  readonly embedded?: EmbeddedSource | undefined
+}
+
+export interface EmbeddedSource {
+  readonly plan: EmbeddedPlan
+  /** In a worker, and where nothing is routed, one that knows nothing. */
+  readonly resolver: Resolver | ResolveFunction
 }
 
 /** Reads and checks a configuration. Throws {@link ConfigError} with every problem. */
@@ -69,6 +74,5 @@ function embedded(
   const reader = new EnvironmentReader(env)
   const settings = processConfig(reader)
   if (reader.problems.length > 0) throw new ConfigError('environment', reader.problems)
-  const { plan, peers } = backends
-  return { ...embeddedConfig(source.ports, plan, embeddedResolver(plan, peers)), ...settings }
+  return { ...embeddedConfig(source.ports, backends.plan, backends.resolver), ...settings }
 }

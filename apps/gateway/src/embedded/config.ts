@@ -1,4 +1,4 @@
-import type { Resolver } from '@proxy/kernel'
+import { type ResolveFunction, ResolveError, type Resolver } from '@proxy/kernel'
 import type { GatewayConfig, ListenerConfig } from '../config/types.ts'
 import type { EmbeddedPlan } from './plan.ts'
 
@@ -21,13 +21,22 @@ export const embeddedPorts: EmbeddedPorts = {
   admin: 9901,
 }
 
+/** In place of the resolver, which lives in the primary process alone. */
+export const elsewhere: ResolveFunction = () => {
+  throw new ResolveError('INTERNAL')
+}
+
 const loopback = '127.0.0.1'
 
 // The first connection makes and starts the server, which takes seconds.
 const patient = { limits: { handshakeTimeoutMs: 120_000 } }
 
 /** What runs when nothing is configured: everything on loopback, and nothing but its own backends can be reached. */
-export function embeddedConfig(ports: EmbeddedPorts, plan: EmbeddedPlan, resolver: Resolver): GatewayConfig {
+export function embeddedConfig(
+  ports: EmbeddedPorts,
+  plan: EmbeddedPlan,
+  resolver: Resolver | ResolveFunction,
+): GatewayConfig {
   const backends = [plan.web, plan.mail, plan.servers].flatMap((group) => Object.values(group))
   const listener = (name: keyof EmbeddedPorts, more: Partial<ListenerConfig> = {}): ListenerConfig => ({
     name,

@@ -1,18 +1,18 @@
 import { chownSync, constants, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { ServerAccount } from './account.ts'
+import type { ProcessUser } from '@proxy/resolver-process'
 
-/** A temporary directory that belongs to the account; removed by {@link removeDirectory}. */
-export function makeDirectory(slug: string, account: ServerAccount): string {
+/** A temporary directory that belongs to the user; removed by {@link removeDirectory}. */
+export function makeDirectory(slug: string, user: ProcessUser | undefined): string {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), `gateway-${slug}-`))
-  giveTo(account, directory)
+  giveTo(user, directory)
   return directory
 }
 
-/** Makes the account the owner of a path. */
-export function giveTo({ owner }: ServerAccount, path: string): void {
-  if (owner !== undefined) chownSync(path, owner.uid, owner.gid)
+/** Makes the user the owner of a path. */
+export function giveTo(user: ProcessUser | undefined, path: string): void {
+  if (user !== undefined) chownSync(path, user.uid, user.gid)
 }
 
 export function removeDirectory(directory: string): void {

@@ -33,11 +33,11 @@ function keepsDataItself(program: string): boolean {
   }
 }
 
-function prepare(found: string, { account, directory, port }: Place): CommandLine {
+function prepare(found: string, { user, directory, port }: Place): CommandLine {
   const data = join(directory, 'data')
   mkdirSync(data)
-  giveTo(account, data)
-  const program = reachable(found, { account, directory })
+  giveTo(user, data)
+  const program = reachable(found, { user, directory })
   const args = [
     '--handler=sqlite',
     `--sqlite-url=file:${data}/`,
@@ -54,9 +54,9 @@ function prepare(found: string, { account, directory, port }: Place): CommandLin
   return { program, args }
 }
 
-/** The program, or a copy of it when the account cannot reach it (a cache in root's home). */
-function reachable(program: string, { account, directory }: Pick<Place, 'account' | 'directory'>): string {
-  if (account.owner === undefined || openToAll(program)) return program
+/** The program, or a copy of it when the user cannot reach it (a cache in root's home). */
+function reachable(program: string, { user, directory }: Pick<Place, 'user' | 'directory'>): string {
+  if (user === undefined || openToAll(program)) return program
   const copy = join(directory, 'ferretdb')
   copyFileSync(program, copy)
   return copy

@@ -1,3 +1,4 @@
+import { findFreePort } from '@proxy/test-servers'
 import { createTransport } from 'nodemailer'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MailServer } from './mail-server.ts'
@@ -9,11 +10,12 @@ describe('MailServer', () => {
   let port: number
 
   beforeEach(async () => {
-    server = new MailServer('alpha', store)
-    port = await server.open()
+    port = await findFreePort()
+    server = new MailServer('alpha', port, store)
+    await server.start()
   })
 
-  afterEach(() => server.close())
+  afterEach(() => server.stop())
 
   const send = (text: string) =>
     createTransport({ host: '127.0.0.1', port, secure: false }).sendMail({

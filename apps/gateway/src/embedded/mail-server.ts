@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net'
+import type { LocalServer } from '@proxy/resolver-process'
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server'
 import type { MailStore } from './mail-store.ts'
 
@@ -6,18 +6,42 @@ type DataCallback = Parameters<NonNullable<SMTPServerOptions['onData']>>[2]
 
 const maxMessageBytes = 1024 * 1024
 
-/** A mail server on a free loopback port that takes every message and delivers none: it can be read on the admin listener. */
-export class MailServer {
+/** A mail server on loopback that takes every message and delivers none: it can be read on the admin listener. */
+export class MailServer implements LocalServer {
   readonly #tenant: string
+  readonly #port: number
   readonly #store: MailStore
-  readonly #server: SMTPServer
+  #server: SMTPServer | undefined
 
-  constructor(tenant: string, store: MailStore) {
+  constructor(tenant: string, port: number, store: MailStore) {
     this.#tenant = tenant
+    this.#port = port
     this.#store = store
-    this.#server = new SMTPServer({
-      name: `${tenant}.localhost`,
-      banner: `mail of ${tenant}`,
+  }
+
+  start(): Promise<string> {
+    const server = this.#make()
+    this.#server = server
+    return new Promise((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(this.#port, '127.0.0.1', () => resolve(`127.0.0.1:${this.#port}`))
+    })
+  }
+
+  stop(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    if (server?.server.listening !== true) return Promise.resolve()
+    return new Promise((resolve) => server.close(resolve))
+  }
+
+  /** It goes with the process. */
+  kill(): void {}
+
+  #make(): SMTPServer {
+    const server = new SMTPServer({
+      name: `${this.#tenant}.localhost`,
+      banner: `mail of ${this.#tenant}`,
       disabledCommands: ['AUTH', 'STARTTLS'],
       disableReverseLookup: true,
       size: maxMessageBytes,
@@ -27,19 +51,8 @@ export class MailServer {
       onData: (stream, session, done) => void this.#answer(stream, session, done),
     })
     // A client that breaks off; nobody else has to know.
-    this.#server.on('error', () => undefined)
-  }
-
-  /** Settles with the port. */
-  open(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(0, '127.0.0.1', () => resolve((this.#server.server.address() as AddressInfo).port))
-    })
-  }
-
-  close(): Promise<void> {
-    return new Promise((resolve) => this.#server.close(resolve))
+    server.on('error', () => undefined)
+    return server
   }
 
   async #answer(stream: SMTPServerDataStream, session: SMTPServerSession, done: DataCallback): Promise<void> {

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { findProgram } from './find-program.ts'
 import { demoPassword, demoUser } from './plan.ts'
-import type { CommandLine, Place, Recipe } from './recipe.ts'
-import { runProgram } from './run-program.ts'
+import { type CommandLine, type Place, type Recipe, runProgram } from './recipe.ts'
 import { tenants } from './tenants.ts'
 
 interface MariadbPrograms {

@@ -28,9 +28,9 @@ function resolvePackage(): string | undefined {
   }
 }
 
-/** The programs, or a copy of them in the place's directory when its account cannot reach them (a clone in root's home). */
-export function reachable(programs: PostgresPrograms, { account, directory }: Place): PostgresPrograms {
-  if (account.owner === undefined || openToAll(programs.postgres)) return programs
+/** The programs, or a copy of them in the place's directory when its user cannot reach them (a clone in root's home). */
+export function reachable(programs: PostgresPrograms, { user, directory }: Place): PostgresPrograms {
+  if (user === undefined || openToAll(programs.postgres)) return programs
   const home = join(directory, 'programs')
   cpSync(dirname(dirname(programs.postgres)), home, { recursive: true, verbatimSymlinks: true })
   return { initdb: join(home, 'bin/initdb'), postgres: join(home, 'bin/postgres') }

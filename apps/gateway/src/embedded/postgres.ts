@@ -2,8 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { demoPassword, demoUser } from './plan.ts'
 import { findPostgres, type PostgresPrograms, reachable } from './postgres-files.ts'
-import type { CommandLine, Place, Recipe } from './recipe.ts'
-import { runProgram } from './run-program.ts'
+import { type CommandLine, type Place, type Recipe, runProgram } from './recipe.ts'
 import { tenants } from './tenants.ts'
 
 // Durability is of no use to data that goes with the process.

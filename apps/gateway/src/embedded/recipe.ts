@@ -1,9 +1,10 @@
-import type { ServerAccount } from './account.ts'
+import { type Command, type ProcessUser, runCommand } from '@proxy/resolver-process'
 
 /** Where a server of the embedded default lives. */
 export interface Place {
-  readonly account: ServerAccount
-  /** Belongs to the account, and goes with the server. */
+  /** Whom it runs as; undefined: as this process does. */
+  readonly user: ProcessUser | undefined
+  /** Belongs to the user, and goes with the server. */
   readonly directory: string
   /** On loopback. */
   readonly port: number
@@ -31,3 +32,16 @@ export interface Recipe {
   /** Puts in what only a running server takes, once. */
   fill?(place: Place): Promise<void>
 }
+
+/** What a program leaves lying about goes with the rest, and its user may write there. */
+export const commandIn = ({ user, directory }: Place, { program, args }: CommandLine): Command => ({
+  command: program,
+  args,
+  user,
+  cwd: '/',
+  env: { LC_ALL: 'C', TMPDIR: directory },
+})
+
+/** Runs a program to its end; rejects with what it printed unless it ends well. */
+export const runProgram = (place: Place, line: CommandLine, input?: string): Promise<string> =>
+  runCommand(commandIn(place, line), input)

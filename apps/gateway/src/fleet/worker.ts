@@ -1,5 +1,6 @@
 import type { DrainOptions } from '@proxy/kernel'
 import { loadSource, type LoadedConfig } from '../config/load.ts'
+import { elsewhere } from '../embedded/config.ts'
 import { createLogger, type Logger } from '../logging/logger.ts'
 import { type Envelope, isEnvelope, PeerLink } from './peer-link.ts'
 import { type Opened, slotVariable, topics, type WorkerPlan } from './plan.ts'
@@ -79,7 +80,7 @@ class Worker {
 
   #load(generation: number): Promise<LoadedConfig> {
     const { source, cwd, embedded } = this.#plan
-    const backends = embedded === undefined ? undefined : { plan: embedded, peers: this.#peers }
+    const backends = embedded === undefined ? undefined : { plan: embedded, resolver: elsewhere }
     return loadSource(source, { env: process.env, cwd, generation, embedded: backends })
   }
 
