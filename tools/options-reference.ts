@@ -19,6 +19,7 @@ const pages: readonly (readonly [factory: string, type: string, file: string])[]
   ['TLS towards a backend', 'BackendTls', 'packages/kernel/src/contracts.ts'],
   ['cache(options)', 'CacheOptions', 'packages/kernel/src/layers/cache.ts'],
   ['coldStart(options)', 'ColdStartOptions', 'packages/kernel/src/layers/cold-start.ts'],
+  ['idle(options)', 'IdleOptions', 'packages/kernel/src/layers/idle.ts'],
   ['limits(options)', 'LimitsOptions', 'packages/kernel/src/layers/limits.ts'],
   ['retry(options)', 'RetryOptions', 'packages/kernel/src/layers/retry.ts'],
   ['http(options)', 'HttpOptions', 'packages/http/src/options.ts'],

@@ -64,6 +64,13 @@ export interface WakeEvent {
   readonly key: string
 }
 
+export interface WakeEndEvent extends WakeEvent {
+  readonly durationMs: number
+  /** What the backend became; absent when the start failed. */
+  readonly woken?: Backend | undefined
+  readonly error: GatewayError | undefined
+}
+
 export interface DialEndEvent {
   readonly session: string | undefined
   readonly listener: string
@@ -170,7 +177,7 @@ export interface HookMap {
   'route:end': RouteEndEvent
   'route:purge': { readonly key: string }
   'wake:start': WakeEvent
-  'wake:end': WakeEvent & { readonly durationMs: number; readonly error: GatewayError | undefined }
+  'wake:end': WakeEndEvent
   'dial:end': DialEndEvent
   'relay:start': RelayStartEvent
   'tenant:busy': TenantActivityEvent

@@ -1,5 +1,5 @@
 import { type GatewayOptions, type Layer, type ListenerOptions, type Peers, type Protocol } from '@proxy/kernel'
-import { cache, coldStart, limits, retry } from '@proxy/kernel/layers'
+import { cache, coldStart, idle, limits, retry } from '@proxy/kernel/layers'
 import { backendTls } from '@proxy/tls'
 import { guardExcept } from './guard-except.ts'
 import { HostGuard } from './host-guard.ts'
@@ -54,6 +54,7 @@ function policies(config: GatewayConfig): Layer[] {
   const layers = [
     typeof config.limits === 'object' && limits(config.limits),
     config.coldStart !== false && coldStart(optionsOf(config.coldStart)),
+    config.idle !== false && idle(optionsOf(config.idle)),
     config.cache !== false && cache(optionsOf(config.cache)),
     config.retry !== false && retry(optionsOf(config.retry)),
   ]

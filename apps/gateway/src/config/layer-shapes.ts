@@ -1,4 +1,4 @@
-import type { CacheOptions, ColdStartOptions, LimitsOptions, RetryOptions } from '@proxy/kernel/layers'
+import type { CacheOptions, ColdStartOptions, IdleOptions, LimitsOptions, RetryOptions } from '@proxy/kernel/layers'
 import { z } from 'zod'
 import { callback, count, type LayerShapes, milliseconds, type Shape } from './schema.ts'
 
@@ -20,6 +20,8 @@ const coldStart: Shape<ColdStartOptions> = {
   wokenTtlMs: milliseconds,
 }
 
+const idle: Shape<IdleOptions> = { afterMs: z.number().min(1).optional() }
+
 const limits: Shape<LimitsOptions> = {
   maxConnectionsPerKey: count,
   maxRoutesPerSecondPerKey: z.number().positive().optional(),
@@ -27,4 +29,4 @@ const limits: Shape<LimitsOptions> = {
 
 const retry: Shape<RetryOptions> = { attempts: count }
 
-export const layerShapes: LayerShapes = { cache, coldStart, limits, retry }
+export const layerShapes: LayerShapes = { cache, coldStart, idle, limits, retry }

@@ -125,6 +125,7 @@ const instances = z.array(z.custom((value) => typeof value === 'object' && value
 export interface LayerShapes {
   readonly cache: Record<string, z.ZodType>
   readonly coldStart: Record<string, z.ZodType>
+  readonly idle: Record<string, z.ZodType>
   readonly limits: Record<string, z.ZodType>
   readonly retry: Record<string, z.ZodType>
 }
@@ -138,6 +139,7 @@ export const gatewaySchema = (layers: LayerShapes): z.ZodType => {
     relays: instances.optional(),
     cache: switchable(layers.cache),
     coldStart: switchable(layers.coldStart),
+    idle: switchable(layers.idle),
     limits: switchable(layers.limits),
     retry: switchable(layers.retry),
     guard: switchable(guard),

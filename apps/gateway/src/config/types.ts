@@ -10,7 +10,7 @@ import type {
   ResolutionRecord,
   TlsMode,
 } from '@proxy/kernel'
-import type { CacheOptions, ColdStartOptions, LimitsOptions, RetryOptions } from '@proxy/kernel/layers'
+import type { CacheOptions, ColdStartOptions, IdleOptions, LimitsOptions, RetryOptions } from '@proxy/kernel/layers'
 import type { HttpOptions } from '@proxy/http'
 import type { MongodbOptions } from '@proxy/mongodb'
 import type { MysqlOptions } from '@proxy/mysql'
@@ -31,6 +31,8 @@ export interface GatewayConfig {
   readonly cache?: CacheOptions | boolean | undefined
   /** Wake backends that the resolver says are asleep. Default on. */
   readonly coldStart?: ColdStartOptions | boolean | undefined
+  /** Put backends to sleep that nobody uses, where the resolver can. Default on. */
+  readonly idle?: IdleOptions | boolean | undefined
   /** Limits for each tenant. Default off. */
   readonly limits?: LimitsOptions | false | undefined
   /** Try other endpoints of a backend before any byte was sent. Default on. */

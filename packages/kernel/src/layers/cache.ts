@@ -70,6 +70,7 @@ class RouteCache {
     const disposers = [
       hooks.on('route:purge', ({ key }) => this.#forgetKey(key)),
       hooks.on('wake:end', ({ backend }) => this.#forgetBackend(backend.id)),
+      hooks.on('tenant:idle', ({ backend }) => this.#forgetBackend(backend.id)),
       resolver.watch?.((id) => this.#forgetBackend(id)),
     ]
     return () => {

@@ -1,6 +1,6 @@
 import { layerConformance } from '@proxy/testkit'
 import { backend } from '../backend.ts'
-import { cache, coldStart, guard, limits, retry } from './index.ts'
+import { cache, coldStart, guard, idle, limits, retry } from './index.ts'
 
 const routed = backend('203.0.113.7:7777')
 
@@ -12,6 +12,8 @@ layerConformance({
   layer: () => coldStart(),
   resolver: { name: 'sleepy', resolve: () => routed, wake: async () => routed },
 })
+layerConformance({ layer: () => idle() })
+layerConformance({ name: 'idle conformance, at once', layer: () => idle({ afterMs: 1 }) })
 layerConformance({ layer: () => limits({ maxConnectionsPerKey: 10, maxRoutesPerSecondPerKey: 10 }) })
 layerConformance({ name: 'limits without limits', layer: () => limits({}) })
 layerConformance({ layer: () => retry() })

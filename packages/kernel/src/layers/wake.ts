@@ -98,7 +98,7 @@ export class Wake implements LaneOwner {
 
   laneServes(lane: Lane, backend: Backend): void {
     this.#owner.wakeServes(this, backend, lane.waiting)
-    this.#finish(undefined)
+    this.#finish(undefined, backend)
     this.#laneSettled()
   }
 
@@ -113,19 +113,19 @@ export class Wake implements LaneOwner {
   }
 
   /** The first protocol that is served ends the start well; the last one that is not, badly. */
-  #finish(error: GatewayError | undefined): void {
+  #finish(error: GatewayError | undefined, woken?: Backend): void {
     if (this.#ended) return
     this.#ended = true
     this.#failure = error
     if (error !== undefined) this.#controller.abort(error)
     this.#owner.wakeEnded(this, error)
-    this.#announce(error)
+    this.#announce(error, woken)
   }
 
-  #announce(error: GatewayError | undefined): void {
+  #announce(error: GatewayError | undefined, woken: Backend | undefined): void {
     const { hooks, clock } = this.#context
     if (!hooks.has('wake:end')) return
     const durationMs = clock.now() - this.startedAt
-    hooks.emit('wake:end', { backend: this.backend, key: this.key, durationMs, error })
+    hooks.emit('wake:end', { backend: this.backend, key: this.key, durationMs, woken, error })
   }
 }

@@ -79,7 +79,7 @@ describe('firstOf', () => {
   it('has only the methods that one of its resolvers has', () => {
     expect(Object.keys(firstOf(() => 'a:1')).toSorted()).toEqual(['name', 'resolve'])
     const full = firstOf(() => 'a:1', { ...later, wake: async (it) => it, purge: () => {}, close: async () => {} })
-    expect(Object.keys(full).toSorted()).toEqual(['close', 'name', 'purge', 'resolve', 'wake'])
+    expect(Object.keys(full).toSorted()).toEqual(['close', 'name', 'placement', 'purge', 'resolve', 'wake'])
     expect(() => firstOf()).toThrowError(expect.objectContaining({ code: 'PROXY_CONFIG_INVALID' }))
   })
 
@@ -93,6 +93,43 @@ describe('firstOf', () => {
     expect(await both.wake?.(resolve('b'), never)).toBe('woken:1')
     await expect(both.wake?.(resolve('a'), never)).rejects.toEqual(codeOf('UNAVAILABLE'))
     expect(wake).toHaveBeenCalledTimes(1)
+  })
+
+  it('puts to sleep by the resolver that answered, also what waking has moved', async () => {
+    const slept: string[] = []
+    const sleep = async ({ id }: Backend): Promise<void> => void slept.push(id)
+    const own: Resolver = {
+      name: 'own',
+      resolve: () => ({ endpoint: 'a:1', state: 'asleep' }),
+      sleep,
+      wake: async () => 'b:2',
+    }
+    const foreign: Resolver = { name: 'foreign', resolve: failing('NOT_FOUND').resolve }
+    const both = firstOf(foreign, own)
+    const asleep = both.resolve(request('a'), never) as Backend
+    await both.sleep?.(asleep)
+    await both.wake?.(asleep, never)
+    await both.sleep?.(backend('b:2'))
+    await both.sleep?.(backend('unknown:1'))
+    expect(slept).toEqual(['a:1', 'b:2'])
+  })
+
+  it('does not call a backend its own that nobody can wake', async () => {
+    const both = firstOf(
+      { name: 'wakes', resolve: failing('NOT_FOUND').resolve, wake: async (it) => it },
+      () => 'plain:1',
+    )
+    const plain = (await both.resolve(request('a'), never)) as Backend
+    await expect(both.wake?.(plain, never)).rejects.toEqual(codeOf('NOT_FOUND'))
+  })
+
+  it('lives where one of its resolvers must', () => {
+    const plain = () => 'a:1'
+    const waking: Resolver = { name: 'wakes', resolve: plain, wake: async (it) => it }
+    expect(firstOf(plain).placement).toBeUndefined()
+    expect(firstOf(plain, waking).placement).toBe('primary')
+    expect(firstOf(plain, { ...waking, placement: 'worker' }).placement).toBe('worker')
+    expect(firstOf({ ...later, placement: 'primary' }, plain).placement).toBe('primary')
   })
 
   it('reports activity to the resolver that answered, every disconnect included', () => {

@@ -1,5 +1,5 @@
 import { invalid } from '../address.ts'
-import { backend } from '../backend.ts'
+import { backend, woken } from '../backend.ts'
 import type { Backend, Disposer, Metadata, Resolution, ResolveFunction, Resolver, RouteRequest } from '../contracts.ts'
 import { GatewayError, ResolveError } from '../errors.ts'
 import { isPromise } from '../promise.ts'
@@ -11,8 +11,9 @@ import { Owners } from './owners.ts'
  * the next; FORBIDDEN stops, and so does a client that has left. When none answers, the first error that is not
  * NOT_FOUND is thrown: a tenant is unknown only when every resolver could say so.
  *
- * `wake`, `track`, `onConnect` and `onDisconnect` go to the resolver that answered for the backend or key; `purge`,
- * `watch`, `stats` and `close` to all. A method that no resolver has is absent here too.
+ * `wake`, `sleep`, `track`, `onConnect` and `onDisconnect` go to the resolver that answered for the backend or key; `purge`,
+ * `watch`, `stats` and `close` to all. A method that no resolver has is absent here too. All live where one of them must: in the
+ * primary process.
  */
 export function firstOf(...resolvers: readonly (Resolver | ResolveFunction)[]): Resolver {
   if (resolvers.length === 0) throw invalid('firstOf()', 'needs at least one resolver')
@@ -23,6 +24,8 @@ export function firstOf(...resolvers: readonly (Resolver | ResolveFunction)[]): 
     name: `firstOf(${all.map(({ name }) => name).join(', ')})`,
     resolve: (request, signal) => first.ask(0, request, signal, undefined),
     ...(some('wake') && { wake: (sleeping, signal) => first.wake(sleeping, signal) }),
+    ...(some('sleep') && { sleep: (backend) => first.sleep(backend) }),
+    ...((some('wake') || some('placement')) && { placement: placementOf(all) }),
     ...(some('watch') && { watch: (changed) => first.watch(changed) }),
     ...(some('track') && { track: (key, metadata) => first.track(key, metadata) }),
     ...(some('purge') && { purge: (key) => first.purge(key) }),
@@ -35,7 +38,8 @@ export function firstOf(...resolvers: readonly (Resolver | ResolveFunction)[]): 
 
 class FirstOf {
   readonly #resolvers: readonly Resolver[]
-  readonly #wakers = new WeakMap<Backend, Resolver>()
+  /** By backend id: what waking or a journey between processes makes of a backend has no other identity. */
+  readonly #backends = new Owners<Resolver>()
   readonly #owners = new Owners<Resolver>()
 
   constructor(resolvers: readonly Resolver[]) {
@@ -63,9 +67,17 @@ class FirstOf {
   }
 
   async wake(sleeping: Backend, signal: AbortSignal): Promise<Resolution> {
-    const resolver = this.#wakers.get(sleeping)
-    if (resolver?.wake === undefined) throw new ResolveError('UNAVAILABLE')
-    return resolver.wake(sleeping, signal)
+    const resolver = this.#backends.get(sleeping.id)
+    if (resolver?.wake === undefined) {
+      throw new ResolveError(sleeping.state === 'asleep' ? 'UNAVAILABLE' : 'NOT_FOUND')
+    }
+    const answer = await resolver.wake(sleeping, signal)
+    this.#backends.set(woken(sleeping, answer).id, resolver)
+    return answer
+  }
+
+  sleep(backend: Backend): void | Promise<void> {
+    return this.#backends.get(backend.id)?.sleep?.(backend)
   }
 
   watch(changed: (backendId: string) => void): Disposer {
@@ -117,10 +129,15 @@ class FirstOf {
 
   #answered(resolver: Resolver, key: string, answer: Resolution): Backend {
     const made = backend(answer)
-    if (resolver.wake !== undefined) this.#wakers.set(made, resolver)
+    this.#backends.set(made.id, resolver)
     this.#owners.set(key, resolver)
     return made
   }
+}
+
+function placementOf(resolvers: readonly Resolver[]): 'primary' | 'worker' {
+  const own = resolvers.map(({ placement, wake }) => placement ?? (wake === undefined ? 'worker' : 'primary'))
+  return own.includes('primary') ? 'primary' : 'worker'
 }
 
 /** The error to remember of two; throws the new one when no other resolver may be asked after it. */
