@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { protocolConformance, type ProtocolFixture } from '@proxy/testkit'
+import { type Peer, protocolConformance, type ProtocolFixture } from '@proxy/testkit'
 import { http } from './http.ts'
 
 const forwarded = (host: string): string =>
@@ -36,9 +36,28 @@ const post: ProtocolFixture = {
   backend: `POST / HTTP/1.1\r\nHost: gamma.example\r\nTransfer-Encoding: chunked\r\n${forwarded('gamma.example')}5;x=y\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n`,
 }
 
+/** Answers a probe. */
+const answering =
+  (answer: string) =>
+  async (backend: Peer): Promise<void> => {
+    try {
+      await backend.receives('\r\n\r\n')
+      backend.write(answer)
+    } catch {
+      // The probe has been given up.
+    }
+  }
+
 protocolConformance({
-  protocol: () => http(),
+  protocol: () => http({ readyPath: '/healthz' }),
   fixtures: [upgrade, get, post],
+  ready: {
+    serving: answering('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n'),
+    notReady: {
+      'is overloaded': answering('HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\r\n'),
+      'does not know the path': answering('HTTP/1.1 404 Not Found\r\nContent-Length: 9999999\r\n\r\nxxx'),
+    },
+  },
   refusal: (bytes) => {
     const [head = '', body = '', ...rest] = bytes.toString('latin1').split('\r\n\r\n')
     assert.match(head, /^HTTP\/1\.1 [45]\d\d [A-Z][A-Za-z ]+\r\n/)

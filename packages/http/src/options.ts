@@ -1,4 +1,11 @@
-import { cidrMatcher, type Address, type RequestTracer, type Resolution, type TlsInfo } from '@proxy/kernel'
+import {
+  type Address,
+  cidrMatcher,
+  GatewayError,
+  type RequestTracer,
+  type Resolution,
+  type TlsInfo,
+} from '@proxy/kernel'
 
 /** A request as the `onRequest` hook sees it. */
 export interface HttpRequest {
@@ -66,6 +73,11 @@ export interface HttpOptions {
   readonly backendHttp2?: 'grpc' | 'always' | 'never' | undefined
   /** CIDRs of balancers in front of the gateway, whose `Forwarded` and `X-Forwarded-*` fields are believed. */
   readonly trustedProxies?: readonly string[] | undefined
+  /**
+   * Path that tells whether a backend serves, for probes: 2xx and 3xx are yes. It is asked for by GET over HTTP/1.1, with the key as
+   * Host. Default: a backend that takes connections serves.
+   */
+  readonly readyPath?: string | undefined
   /** Follows requests: the backend is sent the `traceparent` and `tracestate` that it gives. `tracer` of `telemetry()` is one. */
   readonly tracer?: RequestTracer | undefined
 }
@@ -91,7 +103,12 @@ export interface Settings {
   readonly tracer: RequestTracer | undefined
 }
 
+/** Throws `PROXY_CONFIG_INVALID`. */
 export function toSettings(options: HttpOptions): Settings {
+  const { readyPath } = options
+  if (readyPath !== undefined && !/^\/[!-~]*$/.test(readyPath)) {
+    throw new GatewayError('PROXY_CONFIG_INVALID', { message: `readyPath: ${readyPath} is no path` })
+  }
   return {
     directResponse: options.directResponse,
     onRequest: options.onRequest,

@@ -10,12 +10,14 @@ import {
   type ProtocolContext,
   type Disposer,
   type Session,
+  type Upstream,
 } from '@proxy/kernel'
 import { ClientConnection } from './connection.ts'
 import { detectHttp } from './detect.ts'
 import { Http2Side } from './http2.ts'
 import { type HttpOptions, type Settings, toSettings } from './options.ts'
 import { type PoolHost, Pools } from './pool.ts'
+import { ready } from './ready.ts'
 import { refusalMessage, refusalOf } from './refusals.ts'
 
 /** A client connection of either version. */
@@ -43,6 +45,8 @@ export class HttpProtocol implements Protocol, PoolHost {
   /** Coarse monotonic milliseconds: the time of the last sweep. */
   now = 0
   hooks: Hooks = new Hooks()
+  /** Absent without a path to ask for: who can be dialled then is ready. */
+  readonly ready?: (upstream: Upstream) => Promise<void>
   readonly #backend: Backend | undefined
   readonly #served = new Map<Session, Served>()
   readonly #periodMs: number
@@ -60,6 +64,8 @@ export class HttpProtocol implements Protocol, PoolHost {
     this.poolIdleTimeoutMs = settings.poolIdleTimeoutMs
     this.maxHeadBytes = settings.maxHeadBytes
     this.answersItself = settings.directResponse !== undefined || settings.onRequest !== undefined
+    const { readyPath } = options
+    if (readyPath !== undefined) this.ready = (upstream) => ready(upstream, readyPath)
     this.#backend = options.backend === undefined ? undefined : toBackend(options.backend)
     this.fixed = this.#backend !== undefined
     this.#periodMs = periodOf(settings)

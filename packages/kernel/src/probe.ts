@@ -19,6 +19,8 @@ export async function probe(parts: PipelineParts, dial: Dial, target: ProbeTarge
   const upstream = new UpstreamChannel(dialled, ownerless(signal), MAX_PROBE_BYTES, key, backend, parts.backendTls)
   const leave = (): void => upstream.fail(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE'))
   signal.addEventListener('abort', leave, { once: true })
+  // The dial may have succeeded in the very turn in which the probe was given up.
+  if (signal.aborted) leave()
   try {
     await protocol.ready(upstream, signal)
   } finally {

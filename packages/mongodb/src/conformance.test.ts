@@ -90,6 +90,13 @@ protocolConformance({
     assert.ok(number > 0 && codeName.length > 0 && errmsg.length > 0)
   },
   staysRefused: true,
+  ready: {
+    serving: saysHello(described()),
+    notReady: {
+      'is starting': saysHello(message({ ok: 0, code: 11_600, errmsg: 'not yet' }, { responseTo: 1 })),
+      'is shut down': saysHello(message({ ok: 0, code: 91, errmsg: 'goodbye' }, { responseTo: 1 })),
+    },
+  },
   late: message({ cursor: Buffer.alloc(50_000) }, { flags: 2 }),
   more: message({ insert: 't', documents: [{ bytes: Buffer.alloc(50_000) }], $db: 'alpha' }),
   oversize: [
@@ -99,3 +106,11 @@ protocolConformance({
     Buffer.alloc(0),
   ],
 })
+
+/** Answers a hello. */
+function saysHello(answer: Buffer) {
+  return async (backend: Peer): Promise<void> => {
+    await backend.take(greeting().length).catch(() => undefined)
+    if (!backend.closed) backend.write(answer)
+  }
+}

@@ -12,6 +12,7 @@ import { detectMongodb } from './detect.ts'
 import { Opening } from './opening.ts'
 import { type MongodbOptions, type MongodbSettings, settingsOf } from './options.ts'
 import { routePassthrough, tlsAlert } from './passthrough.ts'
+import { ready } from './ready.ts'
 import { refusal } from './refusals.ts'
 import { CommandScan, Names } from './scan.ts'
 
@@ -24,6 +25,7 @@ class Mongodb implements Protocol {
   readonly speaksFirst = 'client'
   readonly defaultPort = 27_017
   readonly detect = detectMongodb
+  readonly ready = ready
   readonly #settings: MongodbSettings
   /** What clients have begun to say that have no backend yet. */
   readonly #scans: WeakMap<Session, CommandScan> = new WeakMap()

@@ -108,9 +108,7 @@ async function tryStart(session: Session, backend: Backend, hello: Buffer, again
   let upstream: Upstream | undefined
   try {
     upstream = await session.dial(backend)
-    if (upstream.backend.tls?.mode === 'negotiated') throw negotiatedTls()
-    await upstream.write(encodeMsg(helloId, 0, hello))
-    const answer = readAnswer(await upstream.read(backendFramer))
+    const answer = await askHello(upstream, hello)
     return { upstream, hello: answer, settled: answer.ok || !notYet.has(answer.code) }
   } catch (cause) {
     upstream?.destroy()
@@ -120,6 +118,13 @@ async function tryStart(session: Session, backend: Backend, hello: Buffer, again
     if (again && error.origin === 'backend' && error.code.startsWith('PROXY_DIAL_')) return { error }
     throw error
   }
+}
+
+/** Says hello to a backend that was dialled. Rejects with `PROXY_BACKEND_TLS`, `PROXY_BACKEND_CLOSED`, `PROXY_BACKEND_PROTOCOL`. */
+export async function askHello(upstream: Upstream, hello: Buffer): Promise<BackendHello> {
+  if (upstream.backend.tls?.mode === 'negotiated') throw negotiatedTls()
+  await upstream.write(encodeMsg(helloId, 0, hello))
+  return readAnswer(await upstream.read(backendFramer))
 }
 
 const backendFramer: Framer = (bytes) => {

@@ -6,7 +6,7 @@ import { encodeGreeting } from './greeting.ts'
 import { encodeLogin, encodeSslRequest, type LoginPacket, parseLogin } from './login.ts'
 import { mysql } from './mysql.ts'
 import type { MysqlOptions } from './options.ts'
-import { encodeAuthSwitch, encodePacket, okPayload, unknownPlugin } from './wire.ts'
+import { encodeAuthSwitch, encodeError, encodePacket, okPayload, unknownPlugin } from './wire.ts'
 
 const captured = (name: string): Buffer => readFileSync(new URL(`__fixtures__/${name}.bin`, import.meta.url))
 
@@ -115,6 +115,14 @@ protocolConformance({
     },
   },
   more: encodePacket(0, Buffer.of(0x0e)),
+  ready: {
+    serving: deciding(encodeAuthSwitch('client_ed25519', Buffer.alloc(32, 1)), error(1045)),
+    notReady: {
+      'is shutting down': (backend) => void backend.write(encodePacket(0, error(1053))),
+      'has shut us out': (backend) => void backend.write(encodePacket(0, error(1129))),
+      'shuts down meanwhile': deciding(error(1053)),
+    },
+  },
   late: ok(1),
   oversize: [
     Buffer.of(0xff, 0xff, 0xff, 1),
@@ -123,6 +131,28 @@ protocolConformance({
     Buffer.alloc(0),
   ],
 })
+
+/** Greets, and says one thing after the other in answer to what it is told. */
+function deciding(...answers: readonly Buffer[]) {
+  return async (backend: Peer): Promise<void> => {
+    backend.write(greeting)
+    try {
+      let sequence = 1
+      for (const answer of answers) {
+        const head = await backend.take(4)
+        await backend.take(head.readUIntLE(0, 3))
+        backend.write(encodePacket(sequence + 1, answer))
+        sequence += 2
+      }
+    } catch {
+      // The probe has been given up.
+    }
+  }
+}
+
+function error(number: number): Buffer {
+  return encodeError({ number, sqlState: '08004', message: 'sorry' })
+}
 
 function withoutTls(packet: Buffer): number {
   return parseLogin(packet.subarray(4)).flags & ~capabilities.ssl

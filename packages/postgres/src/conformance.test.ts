@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { type Peer, type ProtocolFixture, protocolConformance } from '@proxy/testkit'
 import { postgres } from './postgres.ts'
 import { encodeStartup, parseStartup } from './startup-message.ts'
-import { clientMessageFramer, encodeRequest, errorField, requestCodes } from './wire.ts'
+import { clientMessageFramer, encodeFatal, encodeRequest, errorField, requestCodes } from './wire.ts'
 
 const v3 = 3 << 16
 const startup = (parameters: Record<string, string>): Buffer => encodeStartup(v3, Object.entries(parameters))
@@ -87,6 +87,20 @@ function scram(key: string): ProtocolFixture {
 const captured = readFileSync(new URL('__fixtures__/pg.client.bin', import.meta.url))
 const options = startup({ user: 'app', database: 'shop', options: '-c work_mem=8MB -c tenant=gamma' })
 
+/** Takes the probe's startup packet and says one thing. */
+const answering =
+  (answer: Buffer) =>
+  async (backend: Peer): Promise<void> => {
+    try {
+      await backend.take((await backend.take(4)).readUInt32BE(0) - 4)
+      backend.write(answer)
+    } catch {
+      // The probe has been given up.
+    }
+  }
+
+const fatal = (code: string): ((backend: Peer) => Promise<void>) => answering(encodeFatal({ code, message: 'sorry' }))
+
 protocolConformance({
   protocol: () => postgres(),
   fixtures: [
@@ -106,6 +120,15 @@ protocolConformance({
     command: encodeRequest(requestCodes.ssl),
     goAhead: 'S',
     fixture: plain('within TLS', startup({ user: 'app', database: 'eta' }), 'eta'),
+  },
+  ready: {
+    serving: answering(message('R', '\0\0\0\x0aSCRAM-SHA-256\0\0')),
+    notReady: {
+      'is starting': fatal('57P03'),
+      'is shut down': fatal('57P01'),
+      'is recovering from a crash': fatal('57P02'),
+      'cannot fork': answering(Buffer.from('Ecould not fork new process\n\0')),
+    },
   },
   oversize: [Buffer.of(0, 0, 0x27, 0x10), Buffer.of(0, 0, 0x27, 0x11), Buffer.of(0x16, 3, 1, 0x40, 0), Buffer.alloc(0)],
 })

@@ -12,6 +12,7 @@ import { detectPostgres } from './detect.ts'
 import { alpn, openClient } from './opening.ts'
 import { type PostgresOptions, type PostgresSettings, settingsOf } from './options.ts'
 import { routePassthrough } from './passthrough.ts'
+import { ready } from './ready.ts'
 import { goodbye, refusal, tlsAlert } from './refusals.ts'
 import { routeOf } from './routing.ts'
 import type { StartupMessage } from './startup-message.ts'
@@ -27,6 +28,7 @@ class Postgres implements Protocol {
   readonly defaultPort = 5432
   readonly alpn: readonly string[] = [alpn]
   readonly detect = detectPostgres
+  readonly ready = ready
   readonly #settings: PostgresSettings
   /** Sessions whose client can read nothing but TLS, which is not there (yet). */
   readonly #awaitingTls: WeakSet<Session> = new WeakSet()

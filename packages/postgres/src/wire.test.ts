@@ -166,6 +166,14 @@ describe('messages of the backend', () => {
     expect(backendRunFramer(run)).toBe(1)
   })
 
+  test('of such an error the type alone is a message', () => {
+    const run = Buffer.from('E')
+    const seen: Buffer[] = []
+    eachMessage(run, (message) => void seen.push(message))
+    expect(seen).toEqual([run])
+    expect(lastMessage(run)).toBe(0)
+  })
+
   test('what is no PostgreSQL is refused', () => {
     expect(() => backendRunFramer(Buffer.from('HTTP/1.1 400 Bad Request'))).toThrow(
       expect.objectContaining({ code: 'PROXY_BACKEND_PROTOCOL' }),

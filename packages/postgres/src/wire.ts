@@ -15,6 +15,9 @@ export const requestCodes = { cancel: 80877102, ssl: 80877103, gssenc: 80877104 
 /** First byte of a TLS record that carries a handshake. No startup packet within the cap begins with it. */
 export const tlsHandshakeByte = 0x16
 
+/** What a client says last. */
+export const terminate: Buffer = Buffer.from([0x58, 0, 0, 0, 4])
+
 /** Types of the messages that this package looks at. */
 export const messageTypes = {
   authentication: 0x52, // R
@@ -114,10 +117,15 @@ export function authenticationKind(message: Buffer): number {
   return message.length < headerBytes + 4 ? -1 : message.readInt32BE(headerBytes)
 }
 
+/** Length of a message of a run. Of an error without a length, the run holds nothing but the type. */
+function messageInRun(run: Buffer, offset: number): number {
+  return runStep(run, offset) || run.length - offset
+}
+
 /** Calls `visit` with each message of a run. The slices share the run's memory. */
 export function eachMessage(run: Buffer, visit: (message: Buffer) => void): void {
   for (let offset = 0; offset < run.length; ) {
-    const length = runStep(run, offset)
+    const length = messageInRun(run, offset)
     visit(run.subarray(offset, offset + length))
     offset += length
   }
@@ -126,7 +134,7 @@ export function eachMessage(run: Buffer, visit: (message: Buffer) => void): void
 /** Offset of the last message of a run. */
 export function lastMessage(run: Buffer): number {
   let last = 0
-  for (let offset = 0; offset < run.length; offset += runStep(run, offset)) last = offset
+  for (let offset = 0; offset < run.length; offset += messageInRun(run, offset)) last = offset
   return last
 }
 

@@ -90,6 +90,13 @@ function conformance(options: SmtpOptions, subject: Omit<ProtocolConformance, 'p
     protocol: () => smtp(options),
     refusal,
     late: '421 4.3.2 mx.inside is going down\r\n',
+    ready: {
+      serving: serving([['QUIT\r\n', '221 2.0.0 bye\r\n']]),
+      notReady: {
+        'is overloaded': (backend) => backend.end('421 4.3.2 try later\r\n'),
+        'takes no mail': (backend) => backend.end('554 5.3.2 no mail here\r\n'),
+      },
+    },
     skip: { 'half-close: the client ends first': reason, 'half-close: the backend ends first': reason },
     ...subject,
   })

@@ -10,12 +10,14 @@ import {
 import { Dialogue, type Server } from './dialogue.ts'
 import { openClient } from './opening.ts'
 import { type SmtpOptions, type SmtpSettings, settingsOf } from './options.ts'
+import { ready } from './ready.ts'
 import { lastReply } from './refusals.ts'
 
 class Smtp implements Protocol, Server {
   readonly api = 1
   readonly name: string
   readonly speaksFirst = 'server'
+  readonly ready = ready
   readonly defaultPort: number
   readonly settings: SmtpSettings
   readonly told: WeakSet<GatewayError> = new WeakSet()

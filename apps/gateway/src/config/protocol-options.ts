@@ -28,6 +28,7 @@ const httpShape: Shape<HttpOptions> = {
   maxConcurrentStreams: count,
   backendHttp2: z.enum(['grpc', 'always', 'never']).optional(),
   trustedProxies: texts,
+  readyPath: text,
   tracer: z
     .custom<NonNullable<HttpOptions['tracer']>>(
       (value) => typeof (value as HttpOptions['tracer'])?.start === 'function',
