@@ -30,6 +30,7 @@ import { chosenDatabase } from './init-db.ts'
 import { type MysqlOptions, type MysqlSettings, settingsOf } from './options.ts'
 import { ClientEnd } from './packets.ts'
 import { mintRsaKey, type RsaKey } from './password-bridge.ts'
+import { ready } from './ready.ts'
 import { goodbye, refusal } from './refusals.ts'
 import { findRoute, noKey, type Route, routeTo } from './routing.ts'
 
@@ -51,6 +52,7 @@ class Mysql implements Protocol {
   readonly name = 'mysql'
   readonly speaksFirst = 'server'
   readonly defaultPort = 3306
+  readonly ready = ready
   readonly #settings: MysqlSettings
   readonly #clients: WeakMap<Session, ClientEnd> = new WeakMap()
   readonly #quirks: Quirks = new Quirks()
