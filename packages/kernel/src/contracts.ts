@@ -443,10 +443,15 @@ export interface RequestTrace {
 export interface Peers {
   /** This process: 0 when it is alone. */
   readonly self: number
-  /** This machine among those of a cluster. Default 0: it is alone. */
+  /**
+   * This machine among those of a cluster, 0 to 254; 255 while it has no number. It may change: read it when it is needed. Default:
+   * it is alone.
+   */
   readonly node?: number | undefined
   /** Asks one peer, of this machine unless `node` names another. Rejects when it is unknown or does not answer within five seconds. */
   request(peer: number, topic: string, message: unknown, node?: number): Promise<unknown>
+  /** Asks every process of the other machines. What does not answer in time is left out. Default: there are none. */
+  others?(topic: string, message: unknown): Promise<readonly unknown[]>
   /** Answers requests for a topic. Messages survive JSON. */
   answer(topic: string, handler: (message: unknown, from: number) => unknown): Disposer
 }

@@ -1,6 +1,6 @@
 import type { Peers } from '@proxy/kernel'
 import { describe, expect, test } from 'vitest'
-import { type Connection, Connections, ownerOf } from './connections.ts'
+import { type Connection, Connections, ownerHere, ownerOf } from './connections.ts'
 
 /** Workers that can ask each other. */
 function fleet(size: number): { peers: Peers; connections: Connections }[] {
@@ -80,6 +80,30 @@ describe('a KILL', () => {
     expect(await find(there, { id: there.id + (1 << 18) })).toBeUndefined()
   })
 
+  test('finds the session of another machine, unless its number is one that several share', async () => {
+    const asked: unknown[] = []
+    const machine = (node: number): Peers => ({
+      self: 1,
+      node,
+      request: (worker, _topic, _message, at) => {
+        asked.push([worker, at])
+        return Promise.resolve(42)
+      },
+      answer: () => () => undefined,
+    })
+    const connections = new Connections()
+    const foreign = session(connections.mint({ node: 3, worker: 9 }))
+    const shared = session(connections.mint(ownerHere(undefined, machine(200))))
+    const findAt = (node: number, target: Connection, own?: number) =>
+      connections.find(machine(node), ownerHere(own, machine(node)), target)
+    expect(await findAt(5, foreign)).toBe(42)
+    expect(asked).toEqual([[9, 3]])
+    expect(findAt(5, shared)).toBeUndefined()
+    // Numbers that were given by hand say nothing about those of the cluster.
+    expect(findAt(5, foreign, 2)).toBeUndefined()
+    expect(asked).toHaveLength(1)
+  })
+
   test('finds no session that has ended', () => {
     const gone = session(self.connections.mint(owner))
     self.connections.add(gone)
@@ -108,6 +132,16 @@ describe('the only tenant of a caller', () => {
     ]) {
       expect(await one.connections.onlyTenantOf(one.peers, other)).toBeUndefined()
     }
+  })
+
+  test('counts the sessions at other machines', async () => {
+    const [{ peers, connections }] = fleet(1) as [ReturnType<typeof fleet>[0]]
+    const elsewhere = (names: readonly unknown[]): Peers => ({ ...peers, others: () => Promise.resolve(names) })
+    expect(await connections.onlyTenantOf(elsewhere([['alpha'], [], null, [7]]), caller)).toBe('alpha')
+    connections.add(session(1, 'beta'))
+    expect(await connections.onlyTenantOf(elsewhere([['alpha']]), caller)).toBeUndefined()
+    const away: Peers = { ...peers, others: () => Promise.reject(new Error('away')) }
+    expect(await connections.onlyTenantOf(away, caller)).toBe('beta')
   })
 
   test('is forgotten with the last session', async () => {

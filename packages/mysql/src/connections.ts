@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import type { Disposer, Peers, Upstream } from '@proxy/kernel'
 
 /**
@@ -12,9 +13,17 @@ const workerBits = 8
 const mark = 1
 const markShift = 30
 
+/** Shared by the machines of a cluster that have no number of their own in four bits. */
+const sharedNode = 15
+
 export interface IdOwner {
   readonly node: number
   readonly worker: number
+}
+
+/** This process, by the number that its machine has at the moment. */
+export function ownerHere(node: number | undefined, peers: Peers): IdOwner {
+  return { node: node ?? Math.min(peers.node ?? 0, sharedNode), worker: peers.self }
 }
 
 /** Who has given out an id; undefined when it is a server's own. */
@@ -53,7 +62,8 @@ export type Target = Pick<Connection, 'id' | 'tenant' | 'address'>
 export class Connections {
   readonly #live: Map<number, Connection> = new Map()
   readonly #byCaller: Map<string, Set<Connection>> = new Map()
-  #counter = 0
+  // Ids of a session that is gone, or of another machine of the same number, are then none of ours.
+  #counter: number = randomInt(1 << countedBits)
   #members = 0
   #unanswer: readonly Disposer[] = []
 
@@ -100,8 +110,9 @@ export class Connections {
    * a statement (Ctrl-C) by a KILL on a new connection, for which they name no database.
    */
   async onlyTenantOf(peers: Peers, caller: Caller): Promise<string | undefined> {
-    const others = Array.from({ length: mostWorkers }, (_, worker) => this.#askTenants(peers, worker, caller))
-    const tenants = new Set([...this.#tenantsOf(caller), ...(await Promise.all(others)).flat()])
+    const workers = Array.from({ length: mostWorkers }, (_, worker) => this.#askTenants(peers, worker, caller))
+    const answers = await Promise.all([...workers, this.#askMachines(peers, caller)])
+    const tenants = new Set([...this.#tenantsOf(caller), ...answers.flat()])
     return tenants.size === 1 ? tenants.values().next().value : undefined
   }
 
@@ -111,9 +122,11 @@ export class Connections {
    */
   find(peers: Peers, self: IdOwner, target: Target): number | undefined | Promise<number | undefined> {
     const owner = ownerOf(target.id)
-    if (owner === undefined || owner.node !== self.node) return undefined
-    if (owner.worker === (self.worker & 0xff)) return this.#find(target)
-    return peers.request(owner.worker, connectionsTopic, target).then(
+    if (owner === undefined) return undefined
+    const here = owner.node === self.node
+    if (here && owner.worker === (self.worker & 0xff)) return this.#find(target)
+    if (!here && !reaches(peers, self, owner)) return undefined
+    return peers.request(owner.worker, connectionsTopic, target, here ? undefined : owner.node).then(
       (answer) => (typeof answer === 'number' ? answer : undefined),
       () => undefined,
     )
@@ -132,8 +145,12 @@ export class Connections {
 
   async #askTenants(peers: Peers, worker: number, caller: Caller): Promise<readonly string[]> {
     if (worker === peers.self) return []
-    const answer = await peers.request(worker, tenantsTopic, caller).catch(() => undefined)
-    return Array.isArray(answer) ? (answer as readonly string[]) : []
+    return tenantNames(await peers.request(worker, tenantsTopic, caller).catch(() => undefined))
+  }
+
+  async #askMachines(peers: Peers, caller: Caller): Promise<readonly string[]> {
+    const answers = await peers.others?.(tenantsTopic, caller).catch(() => undefined)
+    return (answers ?? []).flatMap(tenantNames)
   }
 
   /** At most two: that is one too many already. */
@@ -144,6 +161,16 @@ export class Connections {
     }
     return [...tenants]
   }
+}
+
+/** Whether the machine of an id can be asked: the numbers are those of the cluster, and its own alone. */
+function reaches(peers: Peers, self: IdOwner, owner: IdOwner): boolean {
+  if (peers.node === undefined || Math.min(peers.node, sharedNode) !== self.node) return false
+  return owner.node !== sharedNode
+}
+
+function tenantNames(answer: unknown): readonly string[] {
+  return Array.isArray(answer) ? answer.filter((name) => typeof name === 'string') : []
 }
 
 function nameOf({ user, host }: Caller): string {

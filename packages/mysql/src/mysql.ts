@@ -22,6 +22,7 @@ import {
   type Connection,
   Connections,
   connectionsTopic,
+  ownerHere,
 } from './connections.ts'
 import { credentialsOf } from './credentials.ts'
 import { demandCredentials, type Established, type Establishing, logInFor, passOn } from './establish.ts'
@@ -66,7 +67,7 @@ class Mysql implements Protocol {
 
   setup(context: ProtocolContext): Disposer {
     const connections = context.shared(connectionsTopic, () => new Connections())
-    this.#running = { context, connections, owner: { node: this.#settings.node, worker: context.peers.self } }
+    this.#running = { context, connections }
     return connections.join(context.peers)
   }
 
@@ -95,12 +96,12 @@ class Mysql implements Protocol {
     if (session.tlsMode === 'passthrough') {
       throw new GatewayError('PROXY_CONFIG_INVALID', { message: 'MySQL cannot be passed through by server name' })
     }
-    const { connections, owner } = this.#inGateway
+    const { connections, context } = this.#inGateway
     const { features, serverVersion, authPlugin } = this.#settings
     const client = new ClientEnd(session.client)
     const greeting: Greeting = {
       version: serverVersion,
-      connectionId: connections.mint(owner),
+      connectionId: connections.mint(ownerHere(this.#settings.node, context.peers)),
       flags: offered(features, session.client.canSecure),
       scramble: mintScramble(),
       plugin: authPlugin,

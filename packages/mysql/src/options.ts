@@ -72,7 +72,10 @@ export interface MysqlOptions {
    * 0 = never. The listener's `handshakeTimeoutMs` (10,000 ms) ends it too: raise both. Default 8,000 ms.
    */
   readonly readinessTimeoutMs?: number | undefined
-  /** Number of this gateway among several, 0 to 15, put into the connection ids: KILL on one never means a session of another. Default 0. */
+  /**
+   * Number of this gateway among several, 0 to 15, put into the connection ids: KILL on one never means a session of another.
+   * Default: its number in a cluster, where all from 15 on share 15 and a KILL finds only sessions of its own machine; else 0.
+   */
   readonly node?: number | undefined
 }
 
@@ -91,7 +94,8 @@ export interface MysqlSettings {
   readonly passwordBridge: 'refuse' | 'rsa' | 'allow'
   readonly routeByInitDb: boolean
   readonly readinessTimeoutMs: number
-  readonly node: number
+  /** undefined: the one in the cluster. */
+  readonly node: number | undefined
 }
 
 const keySources: readonly KeySource[] = ['database', 'sni', 'user']
@@ -114,7 +118,7 @@ export function settingsOf(options: MysqlOptions): MysqlSettings {
     passwordBridge: options.passwordBridge ?? 'refuse',
     routeByInitDb: options.routeByInitDb ?? false,
     readinessTimeoutMs: options.readinessTimeoutMs ?? 8_000,
-    node: options.node ?? 0,
+    node: options.node,
   }
   validateKeys(settings)
   validateGreeting(settings)
@@ -147,7 +151,8 @@ function validateRest({ userPart, passwordBridge, readinessTimeoutMs, node }: My
   if (userPart !== 'prefix' && userPart !== 'suffix') throw invalid('userPart: neither prefix nor suffix')
   if (!bridges.includes(passwordBridge)) throw invalid(`passwordBridge: none of ${bridges.join(', ')}`)
   if (!(readinessTimeoutMs >= 0)) throw invalid('readinessTimeoutMs: not a number of milliseconds')
-  if (!Number.isInteger(node) || node < 0 || node > 15) throw invalid('node: not a whole number from 0 to 15')
+  if (node !== undefined && !(Number.isInteger(node) && node >= 0 && node <= 15))
+    throw invalid('node: not a whole number from 0 to 15')
 }
 
 function invalid(message: string): GatewayError {

@@ -1,6 +1,6 @@
 import type { ProtocolContext } from '@proxy/kernel'
 import type { CommandScope } from './command-filter.ts'
-import type { Connections, IdOwner } from './connections.ts'
+import { type Connections, ownerHere } from './connections.ts'
 import type { MysqlSettings } from './options.ts'
 import { userWithin } from './routing.ts'
 
@@ -8,7 +8,6 @@ import { userWithin } from './routing.ts'
 export interface Running {
   readonly context: ProtocolContext
   readonly connections: Connections
-  readonly owner: IdOwner
 }
 
 /** What one session may reach by its commands: sessions of its own tenant on its own server. */
@@ -26,7 +25,8 @@ export class SessionScope implements CommandScope {
   }
 
   find(id: number): number | undefined | Promise<number | undefined> {
-    const { connections, context, owner } = this.#running
+    const { connections, context } = this.#running
+    const owner = ownerHere(this.#settings.node, context.peers)
     return connections.find(context.peers, owner, { id, tenant: this.#tenant, address: this.#address })
   }
 

@@ -28,11 +28,14 @@ export class CancelDesk {
     return () => this.#leave(handler)
   }
 
-  /** Cancels the session of a key that `worker` gave out. A worker that is gone has no sessions any more. */
-  async cancel(peers: Peers, worker: number, key: CancelKey): Promise<void> {
-    if (worker === peers.self) return this.#cancelHere(key)
+  /**
+   * Cancels the session of a key that `worker` gave out, of another machine when `node` names it. A worker that is gone has no
+   * sessions any more.
+   */
+  async cancel(peers: Peers, worker: number, key: CancelKey, node?: number): Promise<void> {
+    if (worker === peers.self && node === undefined) return this.#cancelHere(key)
     const message: CancelMessage = { pid: key.pid, secret: key.secret.toString('hex') }
-    await peers.request(worker, cancelTopic, message).catch(() => undefined)
+    await peers.request(worker, cancelTopic, message, node).catch(() => undefined)
   }
 
   async #cancelHere(key: CancelKey): Promise<void> {

@@ -15,6 +15,9 @@ const workerBits = 10
 
 export const maxWorkers: number = 1 << workerBits
 
+/** The node of a gateway that has no number in its cluster yet: its keys are known to itself alone. */
+export const noNode = 255
+
 export interface KeyOwner {
   readonly node: number
   readonly worker: number
@@ -43,12 +46,13 @@ export interface Cancellable {
 
 /** The keys that one worker has given out and whose sessions live. */
 export class CancelKeys {
-  readonly #owner: number
+  readonly #owner: KeyOwner
   readonly #sessions: Map<number, Cancellable[]> = new Map()
   readonly #random: RandomBytes = new RandomBytes()
 
-  constructor({ node, worker }: KeyOwner) {
-    this.#owner = ((node << workerBits) | (worker & (maxWorkers - 1))) << randomBits
+  /** The owner is asked for every key: its node may change. */
+  constructor(owner: KeyOwner) {
+    this.#owner = owner
   }
 
   get size(): number {
@@ -60,7 +64,7 @@ export class CancelKeys {
   /** Mints a key as long as the backend's own: the client is known to take that length. */
   mint(own: CancelKey, upstream: Upstream): Cancellable {
     const cancellable: Cancellable = {
-      pid: this.#owner | this.#randomPart(),
+      pid: this.#ownPart | this.#randomPart(),
       secret: this.#random.take(own.secret.length),
       backendPid: own.pid,
       backendSecret: own.secret.toString('latin1'),
@@ -90,6 +94,11 @@ export class CancelKeys {
     const left = (this.#sessions.get(pid) ?? []).filter((other) => other !== cancellable)
     if (left.length === 0) this.#sessions.delete(pid)
     else this.#sessions.set(pid, left)
+  }
+
+  get #ownPart(): number {
+    const { node, worker } = this.#owner
+    return ((node << workerBits) | (worker & (maxWorkers - 1))) << randomBits
   }
 
   #randomPart(): number {

@@ -2,13 +2,23 @@ import {
   type Backend,
   type Disposer,
   GatewayError,
+  type Peers,
   type ProtocolContext,
   type Session,
   type Upstream,
 } from '@proxy/kernel'
 import { requestBackendTls } from './backend-tls.ts'
 import { CancelDesk, cancelTopic } from './cancel-desk.ts'
-import { type Cancellable, CancelKeys, exactBackend, keyOf, ownerOf, requestFor } from './cancel-keys.ts'
+import {
+  type Cancellable,
+  CancelKeys,
+  exactBackend,
+  keyOf,
+  type KeyOwner,
+  noNode,
+  ownerOf,
+  requestFor,
+} from './cancel-keys.ts'
 import { CancelRate } from './cancel-rate.ts'
 import type { PostgresSettings } from './options.ts'
 import { byteFramer, type CancelKey, parseBackendKeyData, parseCancelRequest, replaceBackendKeyData } from './wire.ts'
@@ -33,7 +43,7 @@ export class Cancels {
   constructor(settings: PostgresSettings, context: ProtocolContext) {
     this.#context = context
     this.#settings = settings
-    this.#keys = new CancelKeys({ node: settings.node, worker: context.peers.self })
+    this.#keys = new CancelKeys(new Owner(settings, context.peers))
     this.#rate = new CancelRate(settings.maxCancelRate, context.clock)
     this.#desk = context.shared(cancelTopic, () => new CancelDesk())
     this.#leave = this.#desk.join(context.peers, (key) => this.#deliver(key))
@@ -72,10 +82,12 @@ export class Cancels {
   }
 
   #cancel(key: CancelKey, packet: Buffer): Promise<void> | undefined {
+    const { peers } = this.#context
     const { node, worker } = ownerOf(key.pid)
-    if (node === this.#settings.node) return this.#desk.cancel(this.#context.peers, worker, key)
+    if (node === nodeOf(this.#settings, peers) || node === noNode) return this.#desk.cancel(peers, worker, key)
     const gateway = this.#settings.nodes.get(node)
-    return gateway && this.#send(gateway, `node ${node}`, packet)
+    if (gateway !== undefined) return this.#send(gateway, `node ${node}`, packet)
+    return peers.node === undefined ? undefined : this.#desk.cancel(peers, worker, key, node)
   }
 
   /** Settles when the backend took it; at once when the key is none of ours. */
@@ -93,6 +105,29 @@ export class Cancels {
     } finally {
       timer()
     }
+  }
+}
+
+function nodeOf({ node }: PostgresSettings, peers: Peers): number {
+  return node ?? peers.node ?? 0
+}
+
+/** This worker, by the number that its machine has at the moment. */
+class Owner implements KeyOwner {
+  readonly #settings: PostgresSettings
+  readonly #peers: Peers
+
+  constructor(settings: PostgresSettings, peers: Peers) {
+    this.#settings = settings
+    this.#peers = peers
+  }
+
+  get node(): number {
+    return nodeOf(this.#settings, this.#peers)
+  }
+
+  get worker(): number {
+    return this.#peers.self
   }
 }
 

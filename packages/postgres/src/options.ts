@@ -41,11 +41,12 @@ export interface PostgresOptions {
    * long; 0 = never. The listener's `handshakeTimeoutMs` (10,000 ms) ends it too: raise both. Default 8,000 ms.
    */
   readonly readinessTimeoutMs?: number | undefined
-  /** Number of this gateway among several, 0 to 255, put into the cancel keys. Default 0. */
+  /** Number of this gateway among several, 0 to 255, put into the cancel keys. Default: its number in a cluster, else 0. */
   readonly node?: number | undefined
   /**
    * Where the other gateways are, by their `node`: a cancel request that a balancer hands to the wrong one is passed on.
-   * They are dialled like any backend, through the guard too. Default: such requests are dropped.
+   * They are dialled like any backend, through the guard too. Default: such requests go through the cluster, and are dropped
+   * without one.
    */
   readonly nodes?: Readonly<Record<number, Resolution>> | undefined
   /** Cancel requests that one client address may send in a second; the others are dropped. Default 100. */
@@ -62,7 +63,8 @@ export interface PostgresSettings {
   readonly userSeparator: string
   readonly rewrite: PostgresOptions['rewrite']
   readonly readinessTimeoutMs: number
-  readonly node: number
+  /** undefined: the one in the cluster. */
+  readonly node: number | undefined
   readonly nodes: ReadonlyMap<number, Backend>
   readonly maxCancelRate: number
 }
@@ -79,7 +81,7 @@ export function settingsOf(options: PostgresOptions): PostgresSettings {
     userSeparator: options.userSeparator ?? '.',
     rewrite: options.rewrite,
     readinessTimeoutMs: options.readinessTimeoutMs ?? 8_000,
-    node: options.node ?? 0,
+    node: options.node,
     nodes: nodesOf(options.nodes ?? {}),
     maxCancelRate: options.maxCancelRate ?? 100,
   }
@@ -127,8 +129,8 @@ function validate(settings: PostgresSettings): void {
 
 function validateNumbers({ readinessTimeoutMs, node, nodes, maxCancelRate }: PostgresSettings): void {
   if (!(readinessTimeoutMs >= 0)) throw invalid('readinessTimeoutMs: not a number of milliseconds')
-  if (!isNode(node)) throw invalid('node: not a whole number from 0 to 255')
-  if (nodes.has(node)) throw invalid(`nodes: ${node} is this gateway itself`)
+  if (node !== undefined && !isNode(node)) throw invalid('node: not a whole number from 0 to 255')
+  if (nodes.has(node ?? 0)) throw invalid(`nodes: ${node ?? 0} is this gateway itself`)
   if (!(maxCancelRate > 0)) throw invalid('maxCancelRate: not a positive number')
 }
 

@@ -240,6 +240,36 @@ function linkedPeers(count: number): Peers[] {
   }))
 }
 
+/** Machines of a cluster with a worker each. */
+function linkedMachines(count: number): Peers[] {
+  const all = linkedPeers(count)
+  return all.map((peers, node) => ({
+    ...peers,
+    self: 0,
+    node,
+    request: (peer, topic, message, at = node) => peers.request(peer + at, topic, message),
+  }))
+}
+
+test('a request that a balancer hands to another machine of a cluster is passed on', async () => {
+  const [one, two] = linkedMachines(2)
+  await using home = await openGateway(to(server), { peers: one! })
+  await using elsewhere = await openGateway(to(server), { peers: two! })
+  const running = await sleeping(home.port)
+  expect(await cancel(elsewhere.port, encodeCancelRequest(running.key))).toBe('')
+  await expect(running.query).rejects.toMatchObject(canceled)
+  await running.client.end()
+})
+
+test('a machine without a number yet cancels its own', async () => {
+  const [one] = linkedMachines(1)
+  await using home = await openGateway(to(server), { peers: { ...one!, node: 255 } })
+  const running = await sleeping(home.port)
+  await cancel(home.port, encodeCancelRequest(running.key))
+  await expect(running.query).rejects.toMatchObject(canceled)
+  await running.client.end()
+})
+
 describe('two workers', () => {
   let workers: TestGateway[]
   beforeAll(async () => {
