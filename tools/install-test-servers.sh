@@ -4,7 +4,7 @@
 #   tools/install-test-servers.sh --check   only say what is missing
 set -u
 
-programs=(psql pgbench curl openssl redis-server wrk h2load haproxy nginx mariadbd mariadb sysbench postfix smtp-source swaks faketime)
+programs=(psql pgbench curl openssl redis-server wrk h2load haproxy nginx mariadbd mariadb sysbench postfix smtp-source swaks chromium faketime)
 
 package_of() {
   case "$1" in

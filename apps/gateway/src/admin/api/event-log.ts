@@ -8,7 +8,7 @@ export interface LoggedEvent {
   readonly facts: Readonly<Record<string, unknown>>
 }
 
-const kept = 200
+const kept = 100
 
 /** The latest events, and those who want the next ones. */
 export class EventLog {

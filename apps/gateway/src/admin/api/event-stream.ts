@@ -43,8 +43,8 @@ export class EventStream {
     this.#clients.add(response)
     this.#start()
     response.write(`retry: 1000\n\n${message('history', this.#source.history())}`)
-    const last = Number(request.headers['last-event-id'])
-    for (const event of Number.isSafeInteger(last) ? this.#source.events.after(last) : []) response.write(told(event))
+    const last = Number(request.headers['last-event-id'] ?? 0)
+    for (const event of this.#source.events.after(last)) response.write(told(event))
     void this.#look()
   }
 
