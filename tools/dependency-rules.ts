@@ -18,6 +18,7 @@ const sockets = /^(net|tls|dns|dns\/promises|dgram)$/
 const rules: Record<string, Rule> = {
   'packages/kernel': { workspace: [], external: false, deny: sockets },
   'packages/tls': { workspace: [kernel], external: false, deny: /^(net|dns|dns\/promises|dgram)$/ },
+  'packages/transport-epoll': { workspace: [kernel], external: true },
   'packages/testkit': { workspace: [kernel], external: true },
   'packages/test-servers': { workspace: [kernel, '@proxy/testkit'], external: true },
 }

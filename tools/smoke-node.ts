@@ -7,7 +7,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { http } from '@proxy/http'
-import { Gateway } from '@proxy/kernel'
+import { Gateway, nodeTransport, type Transport } from '@proxy/kernel'
+import { epollTransport } from '@proxy/transport-epoll'
 import { published, root } from './workspace.ts'
 
 async function everyEntryLoads(): Promise<void> {
@@ -23,7 +24,7 @@ async function everyEntryLoads(): Promise<void> {
 /** More than sockets take at once, so that writes have to wait. */
 const large = randomBytes(16 << 20)
 
-async function aRequestIsRouted(): Promise<void> {
+async function aRequestIsRouted(transport: Transport): Promise<void> {
   const backend = createServer((request, response) => {
     response.end(request.url === '/large' ? large : `hello ${request.headers.host}`)
   }).listen(0, '127.0.0.1')
@@ -32,6 +33,7 @@ async function aRequestIsRouted(): Promise<void> {
     listeners: [{ address: '127.0.0.1:0', protocol: http() }],
     resolver: () => `127.0.0.1:${(backend.address() as AddressInfo).port}`,
     guard: { allow: ['127.0.0.0/8'] },
+    transport,
   })
   await gateway.open()
   const address = `127.0.0.1:${gateway.addresses[0]?.port}`
@@ -42,6 +44,10 @@ async function aRequestIsRouted(): Promise<void> {
   assert.ok(large.equals(Buffer.from(await body.arrayBuffer())), 'a large body came through changed')
   await gateway.drain()
   backend.close()
+}
+
+function theEpollTransport(): Transport {
+  return epollTransport({ onFallback: (reason) => assert.equal(process.platform === 'linux', false, reason) })
 }
 
 function theCommandStarts(): void {
@@ -55,6 +61,7 @@ function theCommandStarts(): void {
 const expected = process.argv[2] ?? ''
 assert.ok(`${process.version}.`.startsWith(`v${expected}.`), `this is ${process.version}, not ${expected}`)
 await everyEntryLoads()
-await aRequestIsRouted()
+await aRequestIsRouted(nodeTransport())
+await aRequestIsRouted(theEpollTransport())
 theCommandStarts()
 console.log(`The packages work on Node ${process.version}.`)

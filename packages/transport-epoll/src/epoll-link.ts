@@ -1,0 +1,240 @@
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Address, Link, LinkHandler } from '@proxy/kernel'
+import { EAGAIN, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, SHUT_WR } from './constants.ts'
+import { GivenSocket } from './given-socket.ts'
+import { Outbox } from './outbox.ts'
+import type { Deferred, Pollable, Poller } from './poller.ts'
+import type { SocketCalls } from './socket-calls.ts'
+import { systemError } from './system.ts'
+
+/** What all links of a transport share. */
+export interface LinkContext {
+  readonly calls: SocketCalls
+  readonly poller: Poller
+}
+
+const NOWHERE: Address = { host: '', port: 0 }
+/** The descriptor is not in the poller. */
+const ABSENT = -1
+
+/**
+ * A connected socket, without a socket of Node's. It is in the poller only for what it waits for: reading stays asked for
+ * over a pause, and is given up when bytes come meanwhile, since a pause is mostly over before.
+ */
+export class EpollLink implements Link, Pollable, Deferred {
+  readonly #context: LinkContext
+  readonly #fd: number
+  #handler: LinkHandler | undefined = undefined
+  #asked = ABSENT
+  #paused = true
+  #ended = false
+  /** Nothing more is written: ended by us, or destroyed. */
+  #finished = false
+  #closing = false
+  #closed = false
+  #error: Error | undefined = undefined
+  #outbox: Outbox | undefined = undefined
+  #remote: Address | undefined = undefined
+  #local: Address | undefined = undefined
+  #bytesRead = 0
+  #bytesWritten = 0
+  #given: GivenSocket | undefined = undefined
+
+  /** `fd` is a connected socket that does not block; the link closes it. */
+  constructor(fd: number, context: LinkContext) {
+    this.#fd = fd
+    this.#context = context
+  }
+
+  get remote(): Address {
+    return (this.#remote ??= (this.#open && this.#context.calls.remoteAddress(this.#fd)) || NOWHERE)
+  }
+
+  get local(): Address {
+    return (this.#local ??= (this.#open && this.#context.calls.localAddress(this.#fd)) || NOWHERE)
+  }
+
+  get bytesRead(): number {
+    return this.#bytesRead + (this.#given?.bytesRead ?? 0)
+  }
+
+  get bytesWritten(): number {
+    return this.#bytesWritten + (this.#given?.bytesWritten ?? 0)
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  get writable(): boolean {
+    return this.#outbox === undefined
+  }
+
+  attach(handler: LinkHandler): void {
+    this.#handler = handler
+  }
+
+  write(bytes: Uint8Array | string): boolean {
+    if (this.#finished || bytes.length === 0 || this.#given !== undefined) return this.writable
+    this.#bytesWritten += bytes.length
+    const plain = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
+    if (this.#outbox !== undefined) {
+      this.#outbox.push(plain)
+      return false
+    }
+    const sent = this.#context.calls.send(this.#fd, plain)
+    return sent === plain.length || this.#unsent(plain, sent)
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#given !== undefined) return
+    this.#paused = false
+    this.#ask()
+  }
+
+  end(): void {
+    if (this.#finished) return
+    this.#finished = true
+    if (this.#given !== undefined) this.#given.end()
+    else if (this.#outbox === undefined) this.#sendFin()
+  }
+
+  destroy(reset?: boolean): void {
+    if (this.#closing || this.#closed) return
+    this.#finished = true
+    if (this.#given !== undefined) return this.#given.destroy(reset === true)
+    if (reset === true) this.#context.calls.resetOnClose(this.#fd)
+    this.#close(undefined)
+  }
+
+  socket(unread?: Uint8Array): Duplex {
+    this.#leavePoller()
+    const socket = new Socket({ fd: this.#fd, allowHalfOpen: true, readable: true, writable: true })
+    this.#given = new GivenSocket(socket, (error) => this.#gone(error))
+    if (this.#outbox !== undefined) socket.write(this.#outbox.take())
+    this.#outbox = undefined
+    if (this.#finished) socket.end()
+    if (unread !== undefined && unread.length > 0) socket.unshift(unread)
+    return socket
+  }
+
+  onReady(events: number): void {
+    if ((events & EPOLLOUT) !== 0 && this.#outbox !== undefined) this.#flush(this.#outbox)
+    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) === 0 || this.#closing) return
+    if (this.#paused) this.#rest(events)
+    else this.#read()
+  }
+
+  /** The descriptor goes now, as no event can name it any more. */
+  onSettled(): void {
+    this.#context.calls.system.close(this.#fd)
+    this.#gone(this.#error)
+  }
+
+  get #open(): boolean {
+    return !this.#closing && !this.#closed
+  }
+
+  #read(): void {
+    const { calls } = this.#context
+    const length = calls.receive(this.#fd)
+    if (length > 0) {
+      this.#bytesRead += length
+      this.#handler?.onData(this, calls.received(length))
+    } else if (length === 0) this.#readEnd()
+    else if (length !== -EAGAIN && length !== -EINTR) this.#close(systemError(-length, 'read'))
+  }
+
+  #readEnd(): void {
+    this.#ended = true
+    this.#ask()
+    this.#handler?.onEnd(this)
+    this.#closeWhenDone()
+  }
+
+  /** Bytes, or the end of the connection, wait for a `resume`: what is always reported would be so without end. */
+  #rest(events: number): void {
+    if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.#leavePoller()
+    else this.#ask()
+  }
+
+  /** Has the poller report what is waited for, and nothing else. */
+  #ask(): void {
+    if (this.#closing) return
+    const wanted = (this.#paused || this.#ended ? 0 : EPOLLIN) | (this.#outbox === undefined ? 0 : EPOLLOUT)
+    if (wanted === this.#asked) return
+    const { poller } = this.#context
+    if (this.#asked === ABSENT) poller.add(this.#fd, this, wanted)
+    else poller.change(this.#fd, wanted)
+    this.#asked = wanted
+  }
+
+  /** The system took less than all; false, as `write` says it. */
+  #unsent(bytes: Uint8Array, sent: number): boolean {
+    if (sent < 0 && sent !== -EAGAIN && sent !== -EINTR) {
+      this.#close(systemError(-sent, 'write'))
+      return false
+    }
+    this.#outbox = new Outbox()
+    this.#outbox.push(sent > 0 ? bytes.subarray(sent) : bytes)
+    this.#ask()
+    return false
+  }
+
+  #flush(outbox: Outbox): void {
+    let failure = 0
+    const done = outbox.flush((from, start, length) => {
+      const sent = this.#context.calls.sendFrom(this.#fd, from, start, length)
+      if (sent < 0 && sent !== -EAGAIN && sent !== -EINTR) failure = -sent
+      return sent
+    })
+    if (failure !== 0) return this.#close(systemError(failure, 'write'))
+    if (!done) return
+    this.#outbox = undefined
+    this.#ask()
+    if (this.#finished) this.#sendFin()
+    else this.#handler?.onDrain(this)
+  }
+
+  #sendFin(): void {
+    this.#context.calls.system.shutdown(this.#fd, SHUT_WR)
+    this.#closeWhenDone()
+  }
+
+  #closeWhenDone(): void {
+    if (this.#ended && this.#finished && this.#outbox === undefined) this.#close(undefined)
+  }
+
+  #close(error: Error | undefined): void {
+    if (this.#closing || this.#closed) return
+    // While they can still be read from the socket.
+    this.#remote ??= this.remote
+    this.#closing = true
+    this.#finished = true
+    this.#error = error
+    this.#outbox?.clear()
+    this.#outbox = undefined
+    this.#leavePoller()
+    this.#context.poller.defer(this)
+  }
+
+  #leavePoller(): void {
+    if (this.#asked === ABSENT) return
+    this.#asked = ABSENT
+    this.#context.poller.remove(this.#fd)
+  }
+
+  #gone(error: Error | undefined): void {
+    this.#closed = true
+    this.#handler?.onClose(this, error)
+  }
+}

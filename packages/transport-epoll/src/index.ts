@@ -1,0 +1,1 @@
+export { epollTransport, type EpollTransportOptions } from './epoll-transport.ts'

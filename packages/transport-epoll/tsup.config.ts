@@ -1,0 +1,5 @@
+import { type Config, esm } from '../../tsup.base.ts'
+
+const config: Config = esm({ index: 'src/index.ts' })
+
+export default config
