@@ -4,7 +4,7 @@ import { AdminServer, type AdminSource } from './admin/admin.ts'
 import type { AccessOptions } from './admin/access.ts'
 import { Operator, type OperatorSource } from './admin/api/operator.ts'
 import { adminToken } from './admin/token.ts'
-import type { FleetSnapshot } from './admin/snapshot.ts'
+import type { FleetSnapshot, WorkerSnapshot } from './admin/snapshot.ts'
 import { defaultDrainDeadlineMs, defaultMaxTenants } from './config/defaults.ts'
 import { loadSource, type LoadedConfig } from './config/load.ts'
 import type { ConfigSource } from './config/source.ts'
@@ -17,6 +17,8 @@ import type { Environment } from './env/variables.ts'
 import { type Announcement, announceTopic } from './fleet/announcer.ts'
 import { ClusterFleet } from './fleet/cluster-fleet.ts'
 import type { Fleet } from './fleet/fleet.ts'
+import { ClusterMember } from './fleet/cluster-member.ts'
+import { operateTopics } from './fleet/operations.ts'
 import { type Envelope, PeerLink } from './fleet/peer-link.ts'
 import { topics, type WorkerPlan } from './fleet/plan.ts'
 import { SingleFleet } from './fleet/single-fleet.ts'
@@ -58,6 +60,8 @@ export class Supervisor implements AdminSource, OperatorSource {
   #mails: MailStore | undefined
   #config: LoadedConfig | undefined
   #fleet: Fleet | undefined
+  /** undefined: this machine is alone. */
+  #member: ClusterMember | undefined
   #admin: AdminServer | undefined
   #phase: GatewayPhase = 'idle'
   #generation = 0
@@ -87,6 +91,7 @@ export class Supervisor implements AdminSource, OperatorSource {
       this.#config = await this.#load(0)
       const admin = await this.#openAdmin()
       await this.#host?.prepare(this.#config)
+      await this.#joinCluster(this.#config, admin)
       this.#fleet = this.#newFleet()
       const listeners = await this.#fleet.open()
       this.#phase = 'open'
@@ -116,6 +121,11 @@ export class Supervisor implements AdminSource, OperatorSource {
   }
 
   ask(topic: string, message: unknown): Promise<readonly unknown[]> {
+    if (topic === operateTopics.purge) this.#member?.announcePurge(String(message))
+    return this.#askFleet(topic, message)
+  }
+
+  #askFleet(topic: string, message: unknown): Promise<readonly unknown[]> {
     return this.#fleet?.ask(topic, message) ?? Promise.resolve([])
   }
 
@@ -131,6 +141,7 @@ export class Supervisor implements AdminSource, OperatorSource {
   async close(): Promise<void> {
     await this.#fleet?.close()
     this.#phase = 'closed'
+    await this.#member?.close()
     await this.#host?.close()
     await this.#admin?.close()
     await this.#embedded?.resolver.close()
@@ -151,6 +162,7 @@ export class Supervisor implements AdminSource, OperatorSource {
       restarts: this.#fleet?.restarts ?? 0,
       reloads: this.#reloads,
       resolver: this.#host?.stats(),
+      cluster: this.#member?.stats(),
       maxTenants: (typeof admin === 'object' ? admin.maxTenants : undefined) ?? defaultMaxTenants,
     }
   }
@@ -213,6 +225,19 @@ export class Supervisor implements AdminSource, OperatorSource {
     return { token: options.token ?? adminToken(this.#options.env), hosts: options.hosts ?? [] }
   }
 
+  async #joinCluster({ config }: LoadedConfig, admin: Address | undefined): Promise<void> {
+    if (config.cluster === undefined) return
+    const { workers, logger } = this.#options
+    this.#member = await ClusterMember.join(config.cluster, {
+      peers: this.#peers,
+      workers,
+      logger,
+      admin,
+      purge: (key) => this.#askFleet(operateTopics.purge, key),
+      connections: async () => countConnections((await this.#fleet?.snapshots()) ?? []),
+    })
+  }
+
   #newFleet(): Fleet {
     const { workers, exec, env, logger } = this.#options
     const context = { peers: this.#peers, logger, ticketKeys: this.#ticketKeys, resolvers: this.#resolvers }
@@ -234,12 +259,17 @@ export class Supervisor implements AdminSource, OperatorSource {
   #plan(): WorkerPlan {
     const { source, cwd } = this.#options
     const ticketKeys = this.#ticketKeys.toString('base64')
-    return { source, cwd, generation: this.#generation, embedded: this.#embedded?.plan, ticketKeys }
+    const { node } = this.#peers
+    return { source, cwd, node, generation: this.#generation, embedded: this.#embedded?.plan, ticketKeys }
   }
 
   #send(envelope: Envelope): boolean {
     return this.#fleet instanceof ClusterFleet && this.#fleet.send(envelope)
   }
+}
+
+function countConnections(snapshots: readonly WorkerSnapshot[]): number {
+  return snapshots.reduce((sum, { gateway }) => sum + gateway.sessions, 0)
 }
 
 /** undefined: no admin listener. */

@@ -69,6 +69,11 @@ export class RedisPeers {
     return this.#node
   }
 
+  /** Those that were there a few seconds ago, this one included. */
+  get gateways(): readonly GatewayPresence[] {
+    return this.#gateways
+  }
+
   /** Settles when Redis has given a number, or is not there to give one. */
   async open(): Promise<void> {
     await this.#beat()

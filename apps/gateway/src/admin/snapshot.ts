@@ -32,6 +32,8 @@ export interface FleetSnapshot {
   readonly reloads: { readonly ok: number; readonly failed: number }
   /** What a resolver says that lives in the primary process, once for all workers; undefined: each has its own. */
   readonly resolver?: Record<string, unknown> | undefined
+  /** Which machine of a cluster this is, and which others there are; undefined: it is alone. */
+  readonly cluster?: Record<string, unknown> | undefined
   readonly maxTenants: number
 }
 

@@ -11,6 +11,7 @@ export function statsOf(fleet: FleetSnapshot): Record<string, unknown> {
     listeners: mergedListeners(fleet),
     tenants: mergedTenants(fleet),
     resolver: fleet.resolver ?? mergedRecords(fleet.workers.map(({ gateway }) => gateway.resolver)),
+    ...(fleet.cluster !== undefined && { cluster: fleet.cluster }),
     workers: fleet.workers.map(({ worker, pid, gateway, residentBytes, cpuSeconds }) => ({
       worker,
       pid,

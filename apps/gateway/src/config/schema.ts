@@ -1,7 +1,15 @@
 import type { BackendTls, GuardOptions, ListenerLimits, ResolutionRecord, TlsMode } from '@proxy/kernel'
 import { z } from 'zod'
 import { tokenPattern, tokenRule } from '../admin/token.ts'
-import type { AdminConfig, DrainConfig, GatewayConfig, ListenerConfig, LogConfig, TlsConfig } from './types.ts'
+import type {
+  AdminConfig,
+  ClusterConfig,
+  DrainConfig,
+  GatewayConfig,
+  ListenerConfig,
+  LogConfig,
+  TlsConfig,
+} from './types.ts'
 
 /** A schema for every key of T, none missing and none too many. */
 export type Shape<T> = { readonly [K in keyof T]-?: z.ZodType }
@@ -13,6 +21,12 @@ export const text: z.ZodType = z.string().min(1).optional()
 export const texts: z.ZodType = z.array(z.string().min(1)).optional()
 export const callback: z.ZodType = z.custom((value) => typeof value === 'function', 'must be a function.').optional()
 const port = z.int().min(0).max(65_535)
+
+/** Where Redis is. Its options are those of ioredis. */
+export const redisSource: z.ZodType = z.union([
+  z.string().regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://'),
+  z.custom((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object.'),
+])
 
 /** PEM text or bytes, or a path. */
 const pemText: z.ZodType = z.union([z.string().min(1), z.instanceof(Uint8Array)])
@@ -74,6 +88,8 @@ const log: Shape<LogConfig> = {
   pretty: flag,
 }
 
+const cluster: Shape<ClusterConfig> = { redis: redisSource, prefix: text, name: text }
+
 const drain: Shape<DrainConfig> = { delayMs: milliseconds, deadlineMs: milliseconds }
 
 const admin: Shape<AdminConfig> = {
@@ -109,7 +125,7 @@ export const resolutionSchema: z.ZodType = z.union([z.string().min(1), z.strictO
 
 /** Keys by the object that they are of. */
 export const configKeys: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
-  Object.entries({ listener, tls, limits, guard, admin, log, drain }).map(([name, shape]) => [
+  Object.entries({ listener, tls, limits, guard, admin, cluster, log, drain }).map(([name, shape]) => [
     name,
     Object.keys(shape),
   ]),
@@ -146,6 +162,7 @@ export const gatewaySchema = (layers: LayerShapes): z.ZodType => {
     connectTimeoutMs: z.number().min(1).optional(),
     admin: switchable(admin),
     workers: z.union([z.literal('auto'), z.int().min(1).max(1_024)]).optional(),
+    cluster: z.strictObject(cluster).optional(),
     log: z.strictObject(log).optional(),
     drain: z.strictObject(drain).optional(),
   }

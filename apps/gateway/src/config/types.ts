@@ -15,6 +15,7 @@ import type { HttpOptions } from '@proxy/http'
 import type { MongodbOptions } from '@proxy/mongodb'
 import type { MysqlOptions } from '@proxy/mysql'
 import type { PostgresOptions } from '@proxy/postgres'
+import type { RedisSource } from '@proxy/resolver-redis'
 import type { SmtpOptions } from '@proxy/smtp'
 import type { TcpOptions } from '@proxy/tcp'
 import type { TlsOptions } from '@proxy/tls'
@@ -45,6 +46,8 @@ export interface GatewayConfig {
   readonly admin?: AdminConfig | boolean | undefined
   /** Worker processes that share the listeners. Default `auto`: one per CPU. */
   readonly workers?: number | 'auto' | undefined
+  /** The other machines that serve the same tenants. Default: there are none. */
+  readonly cluster?: ClusterConfig | undefined
   readonly log?: LogConfig | undefined
   readonly drain?: DrainConfig | undefined
 }
@@ -95,6 +98,16 @@ export interface StaticResolverConfig {
 
 export interface FixedResolverConfig {
   readonly fixed: string | ResolutionRecord
+}
+
+/** How the machines of a cluster find each other. */
+export interface ClusterConfig {
+  /** A URL, options of ioredis (`{ host, port }`, `{ sentinels, name }`), or `{ cluster: ['host:port'] }`. */
+  readonly redis: RedisSource
+  /** The same for all machines of a cluster. Default `proxy:`. */
+  readonly prefix?: string | undefined
+  /** Of this machine, for people. Default: the host's name. */
+  readonly name?: string | undefined
 }
 
 export interface AdminConfig {

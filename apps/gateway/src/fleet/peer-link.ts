@@ -1,4 +1,5 @@
 import type { Disposer, Peers } from '@proxy/kernel'
+import type { Machines } from './machines.ts'
 
 /** What goes over the channel between two processes; survives JSON. */
 export interface Envelope {
@@ -27,6 +28,8 @@ export const isEnvelope = (message: unknown): message is Envelope =>
 /** One process's end of the conversation between the processes of a gateway. The primary is peer 0. */
 export class PeerLink implements Peers {
   readonly self: number
+  /** undefined: this machine is alone. */
+  machines: Machines | undefined
   readonly #send: (envelope: Envelope) => boolean
   readonly #handlers = new Map<string, Handler>()
   readonly #waiting = new Map<number, Waiting>()
@@ -38,8 +41,17 @@ export class PeerLink implements Peers {
     this.#send = send
   }
 
-  request(peer: number, topic: string, message: unknown): Promise<unknown> {
-    return this.ask(peer, topic, message, defaultTimeoutMs)
+  get node(): number | undefined {
+    return this.machines?.node
+  }
+
+  request(peer: number, topic: string, message: unknown, node?: number): Promise<unknown> {
+    if (node === undefined || node === this.node) return this.ask(peer, topic, message, defaultTimeoutMs)
+    return this.machines?.request(node, peer, topic, message) ?? Promise.reject(new Error(`there is no node ${node}`))
+  }
+
+  others(topic: string, message: unknown): Promise<readonly unknown[]> {
+    return this.machines?.others(topic, message) ?? Promise.resolve([])
   }
 
   /** `request` with a deadline of its own, in milliseconds. */

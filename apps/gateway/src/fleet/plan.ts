@@ -9,6 +9,8 @@ export interface WorkerPlan {
   readonly generation: number
   readonly cwd: string
   readonly embedded: EmbeddedPlan | undefined
+  /** Of this machine in its cluster; undefined: it is alone. */
+  readonly node: number | undefined
   /** base64 */
   readonly ticketKeys: string
 }

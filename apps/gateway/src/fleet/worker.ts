@@ -5,6 +5,7 @@ import { createLogger, type Logger } from '../logging/logger.ts'
 import { type Envelope, isEnvelope, PeerLink } from './peer-link.ts'
 import { type Opened, slotVariable, topics, type WorkerPlan } from './plan.ts'
 import { failureOf } from './failure.ts'
+import { WorkerMachines } from './machines.ts'
 import { operations } from './operations.ts'
 import { PrimaryResolvers } from '../placement/primary-resolvers.ts'
 import { Unit } from './unit.ts'
@@ -43,6 +44,7 @@ class Worker {
     this.#plan = plan
     this.#peers = peers
     this.#resolvers = new PrimaryResolvers(peers)
+    if (plan.node !== undefined) peers.machines = new WorkerMachines(peers, plan.node)
   }
 
   answer(): void {
