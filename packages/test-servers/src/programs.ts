@@ -18,6 +18,7 @@ export type Program =
   | MysqlProgram
   | 'mysql-engine'
   | 'ferretdb'
+  | 'chromium'
   | 'psql'
   | 'pgbench'
   | 'curl'
