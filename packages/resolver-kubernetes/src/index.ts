@@ -1,1 +1,2 @@
-export {}
+export { kubernetesResolver } from './kubernetes-resolver.ts'
+export type { KubernetesResolverOptions } from './options.ts'
