@@ -1,4 +1,4 @@
-import type { GatewayError } from '@proxy/kernel'
+import type { GatewayError, Session } from '@proxy/kernel'
 import type { PayloadSink } from './body.ts'
 import type { MessageHead } from './message.ts'
 import type { Upstream } from './upstream.ts'
@@ -13,6 +13,8 @@ export interface Exchange extends PayloadSink {
   readonly upgrades: boolean
   /** The request has gone out whole, so the backend connection may serve another. */
   readonly sent: boolean
+
+  readonly session: Session
 
   /** A backend connection that was waited for. */
   onUpstream(upstream: Upstream): void

@@ -1,5 +1,5 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
-import { type Backend, type Endpoint, GatewayError, type RequestTrace } from '@proxy/kernel'
+import { type Backend, type Endpoint, GatewayError, type RequestTrace, type Session } from '@proxy/kernel'
 import { answerFields, bodyOf } from './answers.ts'
 import { parseTrailers } from './body.ts'
 import type { Exchange } from './exchange.ts'
@@ -109,8 +109,18 @@ export class Http2Request implements Exchange {
     if (!this.sent && !this.stream.headersSent && protocol.expired(this.#active, bodyTimeoutMs)) {
       this.fail(new GatewayError(this.stream.isPaused() ? 'PROXY_BACKEND_TIMEOUT' : 'PROXY_PEEK_TIMEOUT'))
     } else if (this.sent && !this.stream.headersSent && requestTimeoutMs > 0) {
-      if (protocol.expired(this.#active, requestTimeoutMs)) this.fail(new GatewayError('PROXY_BACKEND_TIMEOUT'))
+      if (protocol.expired(this.#active, requestTimeoutMs)) this.#tooLate()
     } else if (this.stream.writableNeedDrain && protocol.expired(this.#active, bodyTimeoutMs)) this.#reset()
+  }
+
+  #tooLate(): void {
+    const error = new GatewayError('PROXY_BACKEND_TIMEOUT')
+    this.#upstream?.faulted(error)
+    this.fail(error)
+  }
+
+  get session(): Session {
+    return this.#connection.session
   }
 
   // ---- the request ------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-import { type Backend, GatewayError, type Session } from '@proxy/kernel'
+import { type Backend, GatewayError, type Session, type Hooks } from '@proxy/kernel'
 import type { Exchange } from './exchange.ts'
 import { Upstream } from './upstream.ts'
 
 /** What pools need of the protocol they belong to. */
 export interface PoolHost {
+  readonly hooks: Hooks
   /** Coarse monotonic milliseconds. */
   readonly now: number
   readonly poolSize: number
@@ -42,6 +43,10 @@ export class Pool {
 
   get maxHeadBytes(): number {
     return this.#host.maxHeadBytes
+  }
+
+  get hooks(): Hooks {
+    return this.#host.hooks
   }
 
   get empty(): boolean {

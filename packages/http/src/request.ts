@@ -1,4 +1,4 @@
-import { type Backend, type Endpoint, GatewayError, type RequestTrace } from '@proxy/kernel'
+import { type Backend, type Endpoint, GatewayError, type RequestTrace, type Session } from '@proxy/kernel'
 import { answerMessage, describeRequest } from './answers.ts'
 import { BodyFraming } from './body.ts'
 import { latin1 } from './bytes.ts'
@@ -307,6 +307,10 @@ export class Http1Request implements Exchange {
     upstream.pool.request(this, this.#connection.session, upstream.pool.backend, this.#key)
   }
 
+  get session(): Session {
+    return this.#connection.session
+  }
+
   #addedLines(): string {
     const connection = this.#closeAfter ? closeLine : this.#minor === 0 ? keepAliveLine : ''
     return this.#server.settings.telemetryHeaders ? connection + this.#telemetry() : connection
@@ -333,10 +337,16 @@ export class Http1Request implements Exchange {
       if (connection.expired(bodyTimeoutMs)) this.#giveUp(new GatewayError(code))
     } else if (this.#state === SENT && !this.#response.begun) {
       const late = requestTimeoutMs > 0 && connection.expired(requestTimeoutMs)
-      if (late) this.#giveUp(new GatewayError('PROXY_BACKEND_TIMEOUT'))
+      if (late) this.#tooLate()
     } else if (this.#state === SENT && !connection.link.writable && connection.expired(bodyTimeoutMs)) {
       connection.break(new GatewayError('PROXY_CLIENT_GONE'))
     }
+  }
+
+  #tooLate(): void {
+    const error = new GatewayError('PROXY_BACKEND_TIMEOUT')
+    this.#upstream?.faulted(error)
+    this.#giveUp(error)
   }
 
   /** The client is of no more interest: whoever works for it stops. */

@@ -4,6 +4,7 @@ import type { Exchange } from './exchange.ts'
 import { MessageHead, parseResponse } from './message.ts'
 import { KEEP_ALIVE } from './names.ts'
 import type { Pool } from './pool.ts'
+import { announceAnswer, announceFault } from './upstream-events.ts'
 
 /** One scratch head for every backend connection: heads are read to the end within one call. */
 const head = new MessageHead()
@@ -57,6 +58,12 @@ export class Upstream implements LinkHandler {
     this.#exchange = exchange
     this.#clean = true
     this.#inBody = false
+  }
+
+  /** The request that was sent on it gets no response. */
+  faulted(error: GatewayError): void {
+    if (this.#exchange === undefined || this.#inBody) return
+    announceFault(this.pool.hooks, this.#exchange.session, this.channel, error)
   }
 
   /** Ends the exchange before its response is complete; the connection is of no more use. */
@@ -117,6 +124,7 @@ export class Upstream implements LinkHandler {
 
   #begin(exchange: Exchange, bytes: Buffer, end: number): void {
     const body = this.#body
+    announceAnswer(this.pool.hooks, exchange.session, this.channel)
     this.#reusable = head.minor === 1 ? !head.close : head.keepAlive && !head.close
     if (exchange.isHead || head.status === 204 || head.status === 304) body.none()
     else if (head.chunked) body.chunks()
@@ -173,12 +181,16 @@ export class Upstream implements LinkHandler {
 
   #malformed(why: string): void {
     const exchange = this.#exchange
+    const error = new GatewayError('PROXY_BACKEND_PROTOCOL', { cause: new Error(why) })
+    this.faulted(error)
     this.abandon()
-    exchange?.onUpstreamFailure(new GatewayError('PROXY_BACKEND_PROTOCOL', { cause: new Error(why) }), false)
+    exchange?.onUpstreamFailure(error, false)
   }
 
   #fail(error: GatewayError): void {
     const exchange = this.#exchange
+    // That an idle connection is closed in the moment in which it is used again is nobody's fault.
+    if (!(this.#clean && this.reused)) this.faulted(error)
     this.abandon()
     exchange?.onUpstreamFailure(error, this.#clean)
   }

@@ -1,6 +1,7 @@
-import type { Backend, Session, Upstream } from './contracts.ts'
+import type { Backend, Endpoint, Session, Upstream } from './contracts.ts'
 import type { GatewayError } from './errors.ts'
 import type { PipelineParts } from './pipeline.ts'
+import type { UpstreamChannel } from './upstream.ts'
 
 /** How long a route took, and the part of it that was waiting for a backend to start. */
 export interface RouteTime {
@@ -32,4 +33,35 @@ export function announceRelay(
   if (!hooks.has('relay:start')) return
   const setupMs = clock.now() - acceptedAt
   hooks.emit('relay:start', { session, listener, protocol, key, backend, endpoint, setupMs })
+}
+
+/** What the session dialled last. */
+export interface Dialled {
+  readonly backend: Backend
+  readonly endpoint: Endpoint
+}
+
+const faults: ReadonlySet<string> = new Set(['PROXY_BACKEND_CLOSED', 'PROXY_BACKEND_TIMEOUT', 'PROXY_BACKEND_PROTOCOL'])
+
+/** An upstream that could be dialled has failed its session before it could be relayed. */
+export function announceFault(
+  { hooks }: PipelineParts,
+  { id: session, listener, protocol }: Session,
+  key: string,
+  dialled: Dialled | undefined,
+  error: GatewayError,
+): void {
+  if (dialled === undefined || !faults.has(error.code) || !hooks.has('upstream:fault')) return
+  const { backend, endpoint } = dialled
+  hooks.emit('upstream:fault', { session, listener, protocol, key, backend, endpoint, error })
+}
+
+/** An upstream leaves its session's hands, and has said something before. */
+export function announceAnswer(
+  { hooks }: PipelineParts,
+  { id: session, listener, protocol }: Session,
+  { key, backend, endpoint, link }: UpstreamChannel,
+): void {
+  if (link.bytesRead === 0 || !hooks.has('upstream:answer')) return
+  hooks.emit('upstream:answer', { session, listener, protocol, key, backend, endpoint })
 }

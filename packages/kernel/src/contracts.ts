@@ -559,6 +559,11 @@ export interface Link {
   /** Closes at once; what was not sent is discarded. With `reset` the peer sees RST. */
   destroy(reset?: boolean): void
   /**
+   * Calls `listener` once the link is closed, behind the handler's `onClose`; at once when it is already. For who counts links
+   * that others own. A later listener replaces an earlier one. Absent: nobody can tell.
+   */
+  onceClosed?(listener: () => void): void
+  /**
    * Gives the stream to a consumer that needs a Node Duplex (TLS, HTTP/2); `unread` is put in front of it. From then on
    * the link delivers nothing but `onClose`; its counters stay right, and `attach`, `end` and `destroy` work.
    */

@@ -101,6 +101,16 @@ export interface UpstreamFaultEvent {
   readonly error: GatewayError
 }
 
+/** An upstream that was dialled has answered: enough to be relayed, or a request. */
+export interface UpstreamAnswerEvent {
+  readonly session: string
+  readonly listener: string
+  readonly protocol: string
+  readonly key: string
+  readonly backend: Backend
+  readonly endpoint: Endpoint
+}
+
 export interface EndpointHealthEvent {
   readonly backend: Backend
   readonly endpoint: Endpoint
@@ -183,6 +193,7 @@ export interface HookMap {
   'tenant:busy': TenantActivityEvent
   'tenant:idle': TenantActivityEvent
   'upstream:fault': UpstreamFaultEvent
+  'upstream:answer': UpstreamAnswerEvent
   'endpoint:health': EndpointHealthEvent
   'circuit:change': CircuitChangeEvent
   'request:end': RequestEndEvent

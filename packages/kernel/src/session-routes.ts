@@ -1,5 +1,5 @@
-import { announceRoute, NO_TIME, type RouteTime } from './announcements.ts'
-import type { Backend, DialRequest, Protocol, RouteRequest } from './contracts.ts'
+import { NO_TIME, announceAnswer, announceRoute, type RouteTime } from './announcements.ts'
+import type { Backend, DialRequest, Endpoint, Protocol, RouteRequest } from './contracts.ts'
 import { GatewayError } from './errors.ts'
 import type { ListenerSetup } from './generation.ts'
 import type { SessionTiming } from './hooks.ts'
@@ -19,6 +19,8 @@ export class SessionRoutes {
   key: string | undefined = undefined
   /** A resolve was answered with a backend. */
   found = false
+  /** Where the latest dial led to, until its upstream was given away. */
+  dialled: { readonly backend: Backend; readonly endpoint: Endpoint } | undefined = undefined
   #upstreams: Set<UpstreamChannel> | undefined = undefined
   /** Where somebody will be told. */
   #times: SessionTimes | undefined = undefined
@@ -57,6 +59,7 @@ export class SessionRoutes {
       const { backendTls } = pipeline.parts
       const upstream = new UpstreamChannel(dialled, this.#session, maxHandshakeBytes, key, backend, backendTls)
       this.#own(upstream)
+      this.dialled = { backend, endpoint: upstream.endpoint }
       return upstream
     } finally {
       this.#session.handshake.start()
@@ -82,6 +85,13 @@ export class SessionRoutes {
   forget(upstream: UpstreamChannel): void {
     this.#upstreams?.delete(upstream)
     if (this.#upstreams?.size === 0) this.#upstreams = undefined
+  }
+
+  /** The upstream has a new owner: what becomes of it is no longer seen here. */
+  release(upstream: UpstreamChannel): void {
+    announceAnswer(this.#parts, this.#session, upstream)
+    this.dialled = undefined
+    this.forget(upstream)
   }
 
   fail(error: GatewayError): void {

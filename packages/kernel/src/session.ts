@@ -1,4 +1,4 @@
-import { announceRelay } from './announcements.ts'
+import { announceFault, announceRelay } from './announcements.ts'
 import { type ChannelOwner, type ChannelTls, LinkChannel } from './channel.ts'
 import { attempt } from './attempt.ts'
 import type {
@@ -268,7 +268,7 @@ export class GatewaySession implements Session, ChannelOwner {
   /** A client's link that its protocol drives itself has deadlines of the protocol's own. */
   channelDetached(channel: LinkChannel): void {
     if (channel === this.client) this.#host.settled(this)
-    else this.#routes.forget(channel as UpstreamChannel)
+    else this.#routes.release(channel as UpstreamChannel)
   }
 
   get #parts(): PipelineParts {
@@ -330,6 +330,7 @@ export class GatewaySession implements Session, ChannelOwner {
 
   #fail(error: GatewayError): void {
     if (this.#ending !== undefined) return
+    if (this.#flight === undefined) announceFault(this.#parts, this, this.key ?? '', this.#routes.dialled, error)
     const listens = this.#flight === undefined && error.code !== 'PROXY_CLIENT_GONE' && !this.client.link.closed
     if (listens) this.#sayWhy(error)
     this.#conclude(endingOfError(error))

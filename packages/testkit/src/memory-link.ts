@@ -56,6 +56,7 @@ export class MemoryLink implements Link {
   #finReceived = false
   #failure: Error | undefined = undefined
   #gone = false
+  #onceClosed: (() => void) | undefined = undefined
 
   constructor(options: MemoryLinkOptions) {
     this.remote = options.remote
@@ -123,6 +124,11 @@ export class MemoryLink implements Link {
     const peer = this.#peer as MemoryLink
     if (reset || (peer.#outgoing.length > 0 && !peer.closed)) peer.#break(connectionReset())
     else peer.#receiveFin()
+  }
+
+  onceClosed(listener: () => void): void {
+    if (this.#gone) listener()
+    else this.#onceClosed = listener
   }
 
   socket(unread?: Uint8Array): Duplex {
@@ -257,5 +263,6 @@ export class MemoryLink implements Link {
     this.#stream?.onClose(this, this.#failure)
     this.#handler?.onClose(this, this.#failure)
     this.onGone?.()
+    this.#onceClosed?.()
   }
 }

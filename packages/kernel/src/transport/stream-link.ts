@@ -53,6 +53,7 @@ export class StreamLink implements Link {
   #closed = false
   #lent: Buffer[] | undefined = undefined
   #returned: (() => void) | undefined = undefined
+  #onceClosed: (() => void) | undefined = undefined
   readonly #inner: Link | undefined
 
   /** `inner` is the link underneath (the encrypted one, say): it lends its addresses and is closed along. */
@@ -132,6 +133,11 @@ export class StreamLink implements Link {
     this.duplex.destroy()
   }
 
+  onceClosed(listener: () => void): void {
+    if (this.#closed) listener()
+    else this.#onceClosed = listener
+  }
+
   socket(unread?: Uint8Array): Duplex {
     this.given = true
     this.duplex.off('data', onData)
@@ -174,6 +180,7 @@ export class StreamLink implements Link {
     this.#inner?.destroy()
     this.handler?.onClose(this, this.failure)
     this.handler = undefined
+    this.#onceClosed?.()
   }
 
   /** Writes are done in order, failed ones included: the first buffer lent is the first to come back. */
