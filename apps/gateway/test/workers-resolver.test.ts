@@ -198,3 +198,47 @@ describe('a resolver that starts things, with two workers', () => {
     expect(open).toBe(0)
   })
 })
+
+describe('a resolver that puts things to sleep, with two workers', () => {
+  it('does so when nobody on any worker uses them, once, and starts them again', async () => {
+    const ports = { http: await findFreePort(), backend: await findFreePort(), admin: await findFreePort() }
+    const directory = directoryOf({ journal: '' })
+    const journal = join(directory, 'journal')
+    writeFileSync(join(directory, 'resolver.mjs'), resolverModule(ports.backend, journal, 1))
+    const config = {
+      listeners: [{ address: `127.0.0.1:${ports.http}`, protocol: 'http', options: { poolIdleTimeoutMs: 100 } }],
+      resolver: './resolver.mjs',
+      idle: { afterMs: 300 },
+      guard: { allow: ['127.0.0.1'] },
+      admin: { address: ports.admin },
+      workers: 2,
+    }
+    writeFileSync(join(directory, 'gateway.config.json'), JSON.stringify(config))
+    const gateway = await startGateway({ cwd: directory })
+    const noted = (line: string): number =>
+      readFileSync(journal, 'utf8')
+        .split('\n')
+        .filter((one) => one === line).length
+    const request = async (path: string): Promise<Socket> => {
+      const socket = connect(ports.http, '127.0.0.1').on('error', () => undefined)
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: one\r\n\r\n`)
+      await new Promise((resolve) => socket.once('data', resolve))
+      return socket
+    }
+    try {
+      // Clients that stay connected and ask for nothing keep nothing awake.
+      const silent = await Promise.all(Array.from({ length: 20 }, () => request('/')))
+      const busy = await request('/hang')
+      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      expect(noted('sleep one')).toBe(0)
+      busy.destroy()
+      await vi.waitFor(() => expect(noted('sleep one')).toBe(1), { timeout: 10_000 })
+      const again = await request('/')
+      expect([noted('wake one'), noted('sleep one')]).toEqual([2, 1])
+      for (const socket of [...silent, again]) socket.destroy()
+      await vi.waitFor(() => expect(noted('sleep one')).toBe(2), { timeout: 10_000 })
+    } finally {
+      await gateway.stop()
+    }
+  })
+})

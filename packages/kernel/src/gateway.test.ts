@@ -380,6 +380,28 @@ describe('a gateway', () => {
     expect(await all(before)).toBe('still here')
   })
 
+  it('closes a resolver with the last configuration that it served, and not before', async () => {
+    const closed: string[] = []
+    const backend = await echo()
+    const named = (name: string): Resolver => ({
+      name,
+      resolve: () => `127.0.0.1:${backend}`,
+      close: async () => void closed.push(name),
+    })
+    const [kept, next] = [named('kept'), named('next')]
+    const { made, port, ended } = await gateway({ resolver: kept })
+    const listeners = [{ address: `127.0.0.1:${port}`, protocol: lines() }]
+    const session = client(port)
+    session.write('a\n')
+    await once(session, 'data')
+    await made.reload({ listeners, resolver: kept, guard: false })
+    await made.reload({ listeners, resolver: next, guard: false })
+    expect(closed).toEqual([])
+    session.end()
+    await ended()
+    expect(closed).toEqual(['kept'])
+  })
+
   it('keeps everything as it was when a reload fails', async () => {
     const taken = await echo()
     const { made, port } = await gateway({ resolver: staticResolver({ a: `127.0.0.1:${await echo()}` }) })

@@ -52,6 +52,8 @@ export class Gateway implements GatewayApi, ListenerHost {
   readonly #peers: Peers
   readonly #shared = new Map<string, unknown>()
   readonly #closing: Set<GatewayListener> = new Set()
+  /** How many generations use it: one may outlive a reload. */
+  readonly #resolverUsers: Map<Resolver, number> = new Map()
   readonly #resolversClosing: Set<Promise<void>> = new Set()
   #options: GatewayOptions
   #assembly: Assembly | undefined = undefined
@@ -175,7 +177,9 @@ export class Gateway implements GatewayApi, ListenerHost {
       waited: (session, wakeMs) => this.#find(session)?.waited(wakeMs),
       protocolOf: (listener, name) => protocolOf(settings, listener, name),
     })
-    const generation = new Generation(pipeline, () => this.#closeResolver(settings))
+    const { resolver } = settings
+    this.#resolverUsers.set(resolver, (this.#resolverUsers.get(resolver) ?? 0) + 1)
+    const generation = new Generation(pipeline, () => this.#leaveResolver(resolver))
     const protocols = new Set(settings.listeners.flatMap((listener) => listener.protocols))
     const tls = new Set(settings.listeners.flatMap((listener): ListenerTls[] => (listener.tls ? [listener.tls] : [])))
     try {
@@ -323,9 +327,14 @@ export class Gateway implements GatewayApi, ListenerHost {
     this.hooks.emit('gateway:close', {})
   }
 
-  #closeResolver({ resolver }: GatewaySettings): void {
-    // A resolver that the new configuration goes on using must not be closed with the old one.
-    if (this.#phase !== 'closed' && this.#assembly?.settings.resolver === resolver) return
+  /** A resolver that another configuration uses, or sessions of one before, must not be closed with this one. */
+  #leaveResolver(resolver: Resolver): void {
+    const users = (this.#resolverUsers.get(resolver) ?? 1) - 1
+    if (users > 0) {
+      this.#resolverUsers.set(resolver, users)
+      return
+    }
+    this.#resolverUsers.delete(resolver)
     const closing = this.#closed(resolver).finally(() => this.#resolversClosing.delete(closing))
     this.#resolversClosing.add(closing)
   }

@@ -58,19 +58,6 @@ describe('OnDemand', () => {
     await expect(stays).resolves.toMatchObject({ state: 'ready' })
   })
 
-  it('does not sleep while a session is routed to it', async () => {
-    await awake()
-    backend.connections = 1
-    await backend.sleep()
-    expect([backend.state, server.stops.length]).toEqual(['awake', 0])
-    backend.connections = 0
-    const slept = backend.sleep()
-    expect(backend.state).toBe('stopping')
-    server.stops[0]!.resolve()
-    await slept
-    expect(backend.state).toBe('asleep')
-  })
-
   it('changes its route before it ends, and starts again only when it has ended', async () => {
     await awake()
     void backend.sleep()

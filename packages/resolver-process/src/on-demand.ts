@@ -63,10 +63,9 @@ export class OnDemand {
     return this.resolution
   }
 
-  /** Ends it in order, unless it is used again. */
+  /** Ends it in order. */
   sleep(): Promise<void> {
-    if (this.#state !== 'awake' || this.connections > 0) return this.#stopping ?? Promise.resolve()
-    return this.#stop()
+    return this.#state === 'awake' ? this.#stop() : (this.#stopping ?? Promise.resolve())
   }
 
   async close(): Promise<void> {

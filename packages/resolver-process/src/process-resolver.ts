@@ -64,7 +64,8 @@ export class LocalResolver implements ProcessResolver {
 
   async wake({ id }: Backend, signal: AbortSignal): Promise<Resolution> {
     const spec = this.#specOf(id)
-    if (this.#closed || spec === undefined) throw new ResolveError('UNAVAILABLE')
+    if (spec === undefined) throw new ResolveError('NOT_FOUND')
+    if (this.#closed) throw new ResolveError('UNAVAILABLE')
     return this.#backend(id, spec).wake(signal)
   }
 

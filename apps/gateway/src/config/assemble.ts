@@ -1,4 +1,13 @@
-import { type GatewayOptions, type Layer, type ListenerOptions, type Peers, type Protocol } from '@proxy/kernel'
+import type {
+  GatewayOptions,
+  Layer,
+  ListenerOptions,
+  Peers,
+  Protocol,
+  ResolveFunction,
+  Resolver,
+  RequestTracer,
+} from '@proxy/kernel'
 import { cache, coldStart, idle, limits, retry } from '@proxy/kernel/layers'
 import { backendTls } from '@proxy/tls'
 import { guardExcept } from './guard-except.ts'
@@ -8,20 +17,22 @@ import type { LoadedConfig } from './load.ts'
 import { ConfigError, pathText } from './problems.ts'
 import { namedProtocol } from './protocol-names.ts'
 import { messageOf } from '../fleet/failure.ts'
-import type { Resolvers } from '../placement/resolvers.ts'
-import type { GatewayConfig, ListenerConfig } from './types.ts'
+import type { GatewayConfig, ListenerConfig, ProtocolOptions } from './types.ts'
 
 export interface AssembleContext {
-  readonly resolvers: Resolvers
+  /** Of this configuration. */
+  readonly resolver: Resolver | ResolveFunction
   readonly peers: Peers
   /** Shared by the workers, so that TLS sessions begun in one are resumed in another. */
   readonly ticketKeys: Buffer
   /** Layers that watch, outside of all others. */
   readonly observers: readonly Layer[]
+  /** Follows HTTP requests. */
+  readonly tracer?: RequestTracer | undefined
 }
 
 /** What the kernel is started with. The configuration was validated. Throws {@link ConfigError}. */
-export async function assemble(loaded: LoadedConfig, context: AssembleContext): Promise<GatewayOptions> {
+export function assemble(loaded: LoadedConfig, context: AssembleContext): GatewayOptions {
   const { config, source } = loaded
   const part = <T>(path: readonly PropertyKey[], make: () => T): T => made(source, path, make)
   const exceptions = guardExcept(config)
@@ -30,7 +41,7 @@ export async function assemble(loaded: LoadedConfig, context: AssembleContext): 
     listeners: config.listeners.map((listener, index) =>
       part(['listeners', index], () => toListener(listener, loaded, context, names)),
     ),
-    resolver: await context.resolvers.open(loaded),
+    resolver: context.resolver,
     layers: [...context.observers, names, ...(config.layers ?? []), ...part([], () => policies(config)), ...exceptions],
     guard: exceptions.length > 0 || config.guard === false ? false : optionsOf(config.guard),
     relays: config.relays,
@@ -67,22 +78,26 @@ const optionsOf = <T extends object>(options: T | boolean | undefined): T | unde
 function toListener(
   listener: ListenerConfig,
   { directory }: LoadedConfig,
-  { ticketKeys }: AssembleContext,
+  { ticketKeys, tracer }: AssembleContext,
   names: HostGuard,
 ): ListenerOptions {
   const { address, name, proxyProtocol, idleTimeoutMs, backlog, reusePort } = listener
-  const protocol = toProtocols(listener)
+  const protocol = toProtocols(listener, tracer)
   const tls = listenerTls(listener, directory, ticketKeys)
   if (tls !== undefined) names.add(tls)
   return { address, protocol, name, tls, limits: listener.limits, proxyProtocol, idleTimeoutMs, backlog, reusePort }
 }
 
-function toProtocols({ protocol, options }: ListenerConfig): Protocol | readonly Protocol[] {
-  const make = (one: string | Protocol): Protocol => (typeof one === 'string' ? makeNamed(one, options ?? {}) : one)
+function toProtocols(
+  { protocol, options = {} }: ListenerConfig,
+  tracer: RequestTracer | undefined,
+): Protocol | readonly Protocol[] {
+  const optionsFor = (name: string): ProtocolOptions => (name === 'http' ? { tracer, ...options } : options)
+  const make = (one: string | Protocol): Protocol => (typeof one === 'string' ? makeNamed(one, optionsFor(one)) : one)
   return typeof protocol === 'string' || 'serve' in protocol ? make(protocol) : protocol.map(make)
 }
 
-function makeNamed(name: string, options: NonNullable<ListenerConfig['options']>): Protocol {
+function makeNamed(name: string, options: ProtocolOptions): Protocol {
   const named = namedProtocol(name)
   if ('message' in named) throw new Error(named.message)
   return named.make(options)

@@ -20,7 +20,7 @@ export async function checkSource(source: ConfigSource, env: Environment, cwd: s
     embedded: { plan: noBackends, resolver: elsewhere },
   })
   const options = await assemble(loaded, {
-    resolvers: { open: resolverOf },
+    resolver: await resolverOf(loaded),
     peers,
     ticketKeys: Buffer.alloc(48),
     observers: [],

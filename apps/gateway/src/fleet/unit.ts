@@ -1,10 +1,9 @@
 import { type Address, type DrainOptions, Gateway, type GatewayOptions, nodeTransport } from '@proxy/kernel'
-import { accessLog, Collector } from '@proxy/telemetry'
 import type { WorkerSnapshot } from '../admin/snapshot.ts'
-import { assemble } from '../config/assemble.ts'
+import { assemble, type AssembleContext } from '../config/assemble.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Logger } from '../logging/logger.ts'
-import { defaultMaxTenants } from '../config/defaults.ts'
+import { Observers } from '../logging/observers.ts'
 import type { Resolvers } from '../placement/resolvers.ts'
 import { Announcer, announceTopic } from './announcer.ts'
 import { GatedTransport } from './gated-transport.ts'
@@ -30,7 +29,7 @@ export interface UnitContext {
 /** One gateway in this process: the whole of it when there is one worker. */
 export class Unit {
   readonly #context: UnitContext
-  readonly #collector: Collector
+  readonly #observers: Observers
   readonly #announcer: Announcer
   readonly #transport: GatedTransport = new GatedTransport(nodeTransport())
   #gateway: Gateway | undefined
@@ -41,8 +40,8 @@ export class Unit {
   constructor(loaded: LoadedConfig, context: UnitContext) {
     this.#loaded = loaded
     this.#context = context
-    this.#collector = new Collector(maxTenantsOf(loaded))
-    const { peers } = context
+    const { peers, logger } = context
+    this.#observers = new Observers(loaded, { logger, worker: peers.self, stats: () => this.#gateway?.stats() })
     // Nobody listens: then nobody misses it.
     this.#announcer = new Announcer((news) => void peers.request(0, announceTopic, news).catch(() => undefined))
   }
@@ -60,7 +59,7 @@ export class Unit {
       // Its constructor checks the options.
       void new Gateway(options)
     } catch (error) {
-      await closeResolver(options)
+      await this.#discard(options)
       throw error
     }
     this.#prepared = { loaded, options }
@@ -75,12 +74,13 @@ export class Unit {
     this.#previous = this.#loaded
     this.#loaded = prepared.loaded
     this.#context.logger.level = prepared.loaded.config.log?.level ?? 'info'
+    this.#observers.reopen()
     return this.#bound()
   }
 
   /** Undoes the first half, or both when another process failed at the second. */
   async rollback(): Promise<void> {
-    if (this.#prepared !== undefined) await closeResolver(this.#prepared.options)
+    if (this.#prepared !== undefined) await this.#discard(this.#prepared.options)
     this.#prepared = undefined
     if (this.#previous === undefined) return
     const previous = this.#previous
@@ -102,6 +102,7 @@ export class Unit {
 
   async close(): Promise<void> {
     await this.#gateway?.close()
+    await this.#observers.close()
   }
 
   snapshot(): WorkerSnapshot {
@@ -110,7 +111,7 @@ export class Unit {
       worker: this.#context.peers.self,
       pid: process.pid,
       gateway: this.#running.stats(),
-      ...this.#collector.snapshot(),
+      ...this.#observers.snapshot(),
       residentBytes: process.memoryUsage.rss(),
       cpuSeconds: (user + system) / 1e6,
     }
@@ -122,14 +123,24 @@ export class Unit {
   }
 
   async #build(loaded: LoadedConfig): Promise<GatewayOptions> {
-    const { peers, ticketKeys, logger, resolvers } = this.#context
-    const options = await assemble(loaded, {
-      resolvers,
-      peers,
-      ticketKeys,
-      observers: [this.#collector, this.#announcer, accessLog(logger)],
-    })
-    return { ...options, transport: this.#transport }
+    const resolver = await this.#context.resolvers.open(loaded)
+    try {
+      return { ...assemble(loaded, this.#assembleContext(resolver)), transport: this.#transport }
+    } catch (error) {
+      await this.#discard({ resolver })
+      throw error
+    }
+  }
+
+  #assembleContext(resolver: GatewayOptions['resolver']): AssembleContext {
+    const { peers, ticketKeys } = this.#context
+    const observers = [...this.#observers.layers(), this.#announcer]
+    return { resolver, peers, ticketKeys, observers, tracer: this.#observers.tracer }
+  }
+
+  /** Of a configuration that was never taken. */
+  #discard({ resolver }: Pick<GatewayOptions, 'resolver'>): Promise<void> {
+    return this.#context.resolvers.discard(resolver)
   }
 
   get #running(): Gateway {
@@ -145,11 +156,3 @@ export class Unit {
     })
   }
 }
-
-/** Of a configuration that was never taken. */
-async function closeResolver({ resolver }: GatewayOptions): Promise<void> {
-  if (typeof resolver === 'object') await resolver.close?.()
-}
-
-const maxTenantsOf = ({ config: { admin } }: LoadedConfig): number =>
-  typeof admin === 'object' ? (admin.maxTenants ?? defaultMaxTenants) : defaultMaxTenants

@@ -7,8 +7,9 @@ import { decodeBackend, encodeResolution, type Lease, topics } from './wire.ts'
 const mostRemembered = 8_192
 const optional = ['wake', 'sleep', 'track', 'purge', 'onConnect', 'onDisconnect'] as const
 
-/** The resolver of one configuration, in the primary process, for the workers that hold a lease of it. */
+/** A resolver in the primary process, for the workers that hold a lease of it. */
 export class HostedResolver {
+  readonly id: number
   readonly #resolver: Resolver
   readonly #peers: PeerLink
   readonly #flights: WakeFlights
@@ -21,7 +22,8 @@ export class HostedResolver {
   #kept = true
   #closing: Promise<void> | undefined
 
-  constructor(resolver: Resolver, peers: PeerLink) {
+  constructor(id: number, resolver: Resolver, peers: PeerLink) {
+    this.id = id
     this.#resolver = resolver
     this.#peers = peers
     this.#flights = new WakeFlights(resolver)
@@ -32,7 +34,16 @@ export class HostedResolver {
     const holder = new LeaseHolder(id, worker, this.#resolver)
     this.#leases.add(holder)
     const methods = optional.filter((method) => this.#resolver[method] !== undefined)
-    return { holder, lease: { id, name: this.#resolver.name, methods } }
+    return { holder, lease: { id, resolver: this.id, name: this.#resolver.name, methods } }
+  }
+
+  hosts(resolver: Resolver): boolean {
+    return this.#resolver === resolver && this.#closing === undefined
+  }
+
+  /** A configuration asks for it, which may be another one than before. */
+  keep(): void {
+    this.#kept = true
   }
 
   /** Settles when the resolver has closed, where that was the last lease of one that is not kept. */

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ResolveFunction, Resolver } from '@proxy/kernel'
+import { type ResolveFunction, type Resolver, toResolver } from '@proxy/kernel'
 import type { LoadedConfig } from '../config/load.ts'
 import { isDeclared, resolverOf } from '../config/resolver-of.ts'
+import { Opens } from './opens.ts'
 import type { Resolvers } from './resolvers.ts'
 
-interface Shared {
+interface Declared {
   readonly declaration: unknown
   readonly resolver: Resolver
-  users: number
 }
 
 /**
@@ -15,43 +15,39 @@ interface Shared {
  * everything that it has started.
  */
 export class OwnResolvers implements Resolvers {
-  readonly #shared = new Set<Shared>()
+  readonly #declared = new Set<Declared>()
+  readonly #opens = new Opens()
 
   async open(loaded: LoadedConfig): Promise<Resolver | ResolveFunction> {
     const declaration = loaded.config.resolver
-    if (!isDeclared(declaration)) return resolverOf(loaded)
-    const known = [...this.#shared].find((one) => isDeepStrictEqual(one.declaration, declaration))
-    return this.#handle(known ?? (await this.#make(loaded)))
+    if (!isDeclared(declaration)) return this.#opens.add(await resolverOf(loaded))
+    const known = [...this.#declared].find((one) => isDeepStrictEqual(one.declaration, declaration))
+    return this.#opens.add(known?.resolver ?? (await this.#make(loaded)))
   }
 
-  async #make(loaded: LoadedConfig): Promise<Shared> {
-    const resolver = (await resolverOf(loaded)) as Resolver
-    const shared = { declaration: loaded.config.resolver, resolver, users: 0 }
-    this.#shared.add(shared)
-    return shared
+  discard(resolver: Resolver | ResolveFunction): Promise<void> {
+    return this.#opens.discard(resolver)
   }
 
-  /** Each generation closes a handle of its own; the last one closes the resolver. */
-  #handle(shared: Shared): Resolver {
-    let open = true
-    shared.users++
-    const close = async (): Promise<void> => {
-      if (!open) return
-      open = false
-      if (--shared.users > 0) return
-      this.#shared.delete(shared)
-      await shared.resolver.close?.()
-    }
-    return handle(shared.resolver, close)
+  async #make(loaded: LoadedConfig): Promise<Resolver> {
+    const inner = toResolver(await resolverOf(loaded))
+    const resolver = closing(inner, () => this.#declared.delete(declared))
+    const declared = { declaration: loaded.config.resolver, resolver }
+    this.#declared.add(declared)
+    return resolver
   }
 }
 
-function handle(resolver: Resolver, close: () => Promise<void>): Resolver {
+/** The same resolver, which says when it closes. */
+function closing(resolver: Resolver, closed: () => void): Resolver {
   const { name, placement } = resolver
   return {
     name,
     placement,
-    close,
+    close: async () => {
+      closed()
+      await resolver.close?.()
+    },
     resolve: (request, signal) => resolver.resolve(request, signal),
     ...(resolver.wake && { wake: resolver.wake.bind(resolver) }),
     ...(resolver.sleep && { sleep: resolver.sleep.bind(resolver) }),

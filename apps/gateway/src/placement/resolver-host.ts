@@ -33,6 +33,7 @@ export class ResolverHost {
   readonly #held = new Map<number, Held>()
   #current = 0
   #leases = 0
+  #count = 0
 
   constructor(peers: PeerLink, resolvers: Resolvers, logger: Logger) {
     this.#peers = peers
@@ -45,8 +46,8 @@ export class ResolverHost {
   async prepare(loaded: LoadedConfig): Promise<void> {
     const resolver = toResolver(await this.#resolvers.open(loaded))
     const here = placementOf(resolver) === 'primary'
-    if (!here) await resolver.close?.()
-    this.#generations.set(loaded.generation, here ? new HostedResolver(resolver, this.#peers) : undefined)
+    if (!here) await this.#resolvers.discard(resolver)
+    this.#generations.set(loaded.generation, here ? this.#hosted(resolver) : undefined)
   }
 
   /** Every worker has taken it: what was before ends with its last sessions. */
@@ -75,11 +76,20 @@ export class ResolverHost {
     await Promise.all([...new Set(hosted)].map(async (one) => one?.close()))
   }
 
+  /** One that a reload keeps has the leases of both configurations. */
+  #hosted(resolver: Resolver): HostedResolver {
+    const all = [...this.#generations.values(), ...[...this.#held.values()].map(({ hosted }) => hosted)]
+    const known = all.find((hosted) => hosted?.hosts(resolver))
+    known?.keep()
+    return known ?? new HostedResolver(++this.#count, resolver, this.#peers)
+  }
+
   #retire(which: (generation: number) => boolean): void {
     for (const [generation, hosted] of this.#generations) {
       if (!which(generation)) continue
       this.#generations.delete(generation)
-      if (hosted !== undefined) this.#logged(hosted.retire())
+      const goesOn = [...this.#generations.values()].includes(hosted)
+      if (hosted !== undefined && !goesOn) this.#logged(hosted.retire())
     }
   }
 

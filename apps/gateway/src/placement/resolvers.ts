@@ -5,4 +5,6 @@ import type { LoadedConfig } from '../config/load.ts'
 export interface Resolvers {
   /** Who gets it closes it. Throws `ConfigError`. */
   open(loaded: LoadedConfig): Promise<Resolver | ResolveFunction>
+  /** In place of closing it, for one that was never used: it may be in use elsewhere. */
+  discard(resolver: Resolver | ResolveFunction): Promise<void>
 }

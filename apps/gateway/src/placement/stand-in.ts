@@ -20,8 +20,9 @@ const longestCallMs = 24 * 3_600_000
 export function standIn(lease: Lease, peers: PeerLink, closed: () => void): StandIn {
   const inner = new StandInCalls(lease, peers, closed)
   const has = (method: keyof Resolver): boolean => lease.methods.includes(method)
-  const activity = ['track', 'onConnect', 'onDisconnect', 'sleep'].some((method) => lease.methods.includes(method))
+  const sessions = has('onConnect') || has('onDisconnect')
   return {
+    of: lease.resolver,
     inner,
     resolver: {
       name: lease.name,
@@ -30,9 +31,9 @@ export function standIn(lease: Lease, peers: PeerLink, closed: () => void): Stan
       close: () => inner.close(),
       ...(has('wake') && { wake: (backend, signal) => inner.wake(backend, signal) }),
       ...(has('sleep') && { sleep: (backend) => inner.sleep(backend) }),
-      ...(has('track') && { track: (key, metadata) => inner.track(key, metadata) }),
+      ...((has('track') || has('sleep')) && { track: (key, metadata) => inner.track(key, metadata) }),
       ...(has('purge') && { purge: (key) => inner.purge(key) }),
-      ...(activity && {
+      ...(sessions && {
         onConnect: (key, metadata) => inner.onConnect(key, metadata),
         onDisconnect: (key, metadata) => inner.onDisconnect(key, metadata),
       }),
@@ -41,6 +42,8 @@ export function standIn(lease: Lease, peers: PeerLink, closed: () => void): Stan
 }
 
 export interface StandIn {
+  /** Number of the resolver. */
+  readonly of: number
   readonly resolver: Resolver
   readonly inner: StandInCalls
 }
@@ -48,6 +51,7 @@ export interface StandIn {
 /** The calls themselves. */
 export class StandInCalls {
   readonly #lease: number
+  readonly #tracks: boolean
   readonly #peers: PeerLink
   readonly #closed: () => void
   readonly #batch: ActivityBatch
@@ -56,8 +60,9 @@ export class StandInCalls {
   #calls = 0
   #open = true
 
-  constructor({ id }: Lease, peers: PeerLink, closed: () => void) {
+  constructor({ id, methods }: Lease, peers: PeerLink, closed: () => void) {
     this.#lease = id
+    this.#tracks = methods.includes('track')
     this.#peers = peers
     this.#closed = closed
     this.#batch = new ActivityBatch((activities) => this.#tell(topics.activity, { activities }))
@@ -84,7 +89,7 @@ export class StandInCalls {
   /** Asked by the primary before a backend is put to sleep on behalf of another worker. */
   used(id: string): boolean {
     this.#batch.flush()
-    const used = this.#usage.used(id)
+    const used = this.#usage.has(id)
     if (!used) this.changed(id)
     return used
   }
@@ -104,16 +109,15 @@ export class StandInCalls {
   }
 
   track(key: string, metadata: Metadata): void {
-    this.#batch.track(key, metadata)
+    this.#usage.route(metadata)
+    if (this.#tracks) this.#batch.track(key, metadata)
   }
 
   onConnect(key: string, metadata: Metadata): void {
-    this.#usage.connect(metadata)
     this.#batch.connect(key, metadata)
   }
 
   onDisconnect(key: string, metadata: Metadata): void {
-    this.#usage.disconnect(metadata)
     this.#batch.disconnect(key, metadata)
   }
 

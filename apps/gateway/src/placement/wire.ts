@@ -33,6 +33,8 @@ export const topics = {
 /** The resolver of the primary process, as a worker sees it. */
 export interface Lease {
   readonly id: number
+  /** The resolver, whatever configuration asks for it. */
+  readonly resolver: number
   readonly name: string
   readonly methods: readonly string[]
 }
