@@ -1,0 +1,146 @@
+/**
+ * `backend-process.ts <directory>`: one process that speaks every protocol as cheaply as it can, for a thousand clients at a time. It
+ * listens as soon as there is a file `go`. Its parent dies with it on the channel between them.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer as httpServer } from 'node:http'
+import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { encodeMongo, MongoReader } from '@proxy/test-servers'
+import { createServer as mysqlServer } from 'mysql2'
+
+const directory = process.argv[2]!
+const ports = JSON.parse(readFileSync(join(directory, 'ports.json'), 'utf8')) as Record<string, number>
+
+/** Connections, and answers to clients, by protocol. */
+const accepted: Record<string, number> = {}
+const served: Record<string, number> = {}
+
+const add = (counts: Record<string, number>, name: string): void => void (counts[name] = (counts[name] ?? 0) + 1)
+
+const message = (type: string, body: Buffer): Buffer => {
+  const head = Buffer.alloc(5)
+  head.write(type, 'latin1')
+  head.writeInt32BE(body.length + 4, 1)
+  return Buffer.concat([head, body])
+}
+
+const pgReady = message('Z', Buffer.from('I'))
+const pgWelcome = Buffer.concat([message('R', Buffer.alloc(4)), message('K', Buffer.alloc(8)), pgReady])
+const pgAnswer = Buffer.concat([message('C', Buffer.from('KEPT\0')), pgReady])
+
+/** Welcomes everybody; the answer to every query is that it was done. */
+function postgres(socket: Socket): void {
+  let welcomed = false
+  socket.on('data', (bytes) => {
+    if (!welcomed) {
+      welcomed = true
+      return void socket.write(pgWelcome)
+    }
+    if (bytes[0] === 0x58) return void socket.end()
+    if (bytes[0] !== 0x51) return
+    add(served, 'postgres')
+    socket.write(pgAnswer)
+  })
+}
+
+function smtp(socket: Socket): void {
+  let inData = false
+  socket.write('220 herd ESMTP\r\n')
+  socket.on('data', (bytes) => {
+    const text = bytes.toString('latin1')
+    if (inData) {
+      if (!text.endsWith('.\r\n')) return
+      inData = false
+      add(served, 'smtp')
+      return void socket.write('250 kept\r\n')
+    }
+    for (const line of text.split('\r\n').slice(0, -1)) {
+      inData = line === 'DATA'
+      socket.write(inData ? '354 go on\r\n' : line === 'QUIT' ? '221 bye\r\n' : '250 herd\r\n')
+    }
+  })
+}
+
+const hello = { isWritablePrimary: true, ismaster: true, minWireVersion: 0, maxWireVersion: 21, readOnly: false, ok: 1 }
+const sizes = { maxBsonObjectSize: 16_777_216, maxMessageSizeBytes: 48_000_000, maxWriteBatchSize: 100_000 }
+
+function mongodb(socket: Socket): void {
+  const reader = new MongoReader()
+  socket.on('data', (bytes) => {
+    for (const { document, requestId } of reader.push(bytes)) {
+      const greets = 'hello' in document || 'ismaster' in document || 'isMaster' in document
+      if (!greets) add(served, 'mongodb')
+      const answer = greets ? { ...hello, ...sizes } : { kept: true, ok: 1 }
+      socket.write(encodeMongo(answer, { responseTo: requestId }))
+    }
+  })
+}
+
+function tcp(socket: Socket): void {
+  socket.on('data', () => {
+    add(served, 'tcp')
+    socket.write('kept\n')
+  })
+}
+
+const raw = (serve: (socket: Socket) => void): Server =>
+  createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => {})
+    serve(socket)
+  })
+
+function mysql(): Server {
+  const server = mysqlServer(() => {})
+  let id = 1
+  server.on('connection', (connection) => {
+    connection.on('error', () => {})
+    connection.serverHandshake({
+      protocolVersion: 10,
+      serverVersion: '8.0.40',
+      connectionId: id++,
+      statusFlags: 2,
+      characterSet: 45,
+      capabilityFlags: 0xff_f7_df,
+      authCallback: (_login: unknown, done: (error: null) => void) => done(null),
+    })
+    connection.on('query', () => {
+      add(served, 'mysql')
+      // It goes on counting from the handshake.
+      ;(connection as unknown as { sequenceId: number }).sequenceId = 1
+      connection.writeOk()
+    })
+  })
+  return (server as unknown as { _server: Server })._server
+}
+
+const servers: Record<string, Server> = {
+  http: httpServer((_request, response) => {
+    add(served, 'http')
+    response.end('kept')
+  }),
+  postgres: raw(postgres),
+  mysql: mysql(),
+  mongodb: raw(mongodb),
+  smtp: raw(smtp),
+  tcp: raw(tcp),
+}
+
+async function listen(): Promise<void> {
+  for (const [name, server] of Object.entries(servers)) {
+    server.on('connection', () => add(accepted, name))
+    await new Promise<void>((resolve) =>
+      server.listen({ port: ports[name]!, host: '127.0.0.1', backlog: 4_096 }, resolve),
+    )
+  }
+  process.send?.({ readyAt: String(process.hrtime.bigint()) })
+}
+
+process.on('disconnect', () => process.exit())
+process.on('message', () => process.send?.({ accepted, served }))
+
+const poll = setInterval(() => {
+  if (!existsSync(join(directory, 'go'))) return
+  clearInterval(poll)
+  void listen()
+}, 2)

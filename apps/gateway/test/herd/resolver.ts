@@ -1,0 +1,99 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { type Resolution, type Resolver, ResolveError, type RouteRequest } from '@proxy/kernel'
+
+const flags = ['--conditions=@proxy/source', '--no-warnings']
+
+interface Seen {
+  wakes: { at: number; failed: boolean }[]
+  /** When sessions were told where to go. */
+  routes: number[]
+  dials: { protocol: string; from: number; to: number; session: boolean }[]
+  readyAt: number
+}
+
+/** Since it was last asked for. */
+export const observed: Seen = { wakes: [], routes: [], dials: [], readyAt: 0 }
+
+export interface HerdResolverOptions {
+  /** Of the process that is started. */
+  readonly scripts: string
+  readonly directory: string
+  /** Where the test asks. */
+  readonly deskPort: number
+  /** Nothing sleeps: the answer is late instead, for everybody at once. */
+  readonly late: boolean
+}
+
+/** Knows one tenant, and starts one process for it. */
+export function herdResolver({ scripts, directory, deskPort, late }: HerdResolverOptions): Resolver {
+  const ports = JSON.parse(readFileSync(join(directory, 'ports.json'), 'utf8')) as Record<string, number>
+  let child: ChildProcess | undefined
+  let ready = false
+  let answered: Promise<void> | undefined
+
+  // Where the resolver lives in several processes, the first one answers.
+  const desk = createServer((request, response) => {
+    void answer(request.url).then((body) => response.end(JSON.stringify(body)))
+  })
+  desk
+    .on('error', () => {})
+    .listen(deskPort, '127.0.0.1')
+    .unref()
+
+  async function answer(path: string | undefined): Promise<unknown> {
+    if (path === '/sleep') return sleep()
+    if (path === '/counts') return counts()
+    if (path === '/start') return start().then(() => ({}))
+    const body = { ...observed }
+    Object.assign(observed, { wakes: [], routes: [], dials: [] })
+    return body
+  }
+
+  async function sleep(): Promise<object> {
+    const ended = child
+    child = undefined
+    answered = undefined
+    ready = false
+    if (ended?.exitCode === null) {
+      ended.kill('SIGKILL')
+      await once(ended, 'exit')
+    }
+    return {}
+  }
+
+  async function counts(): Promise<unknown> {
+    if (child?.connected !== true) return { accepted: {}, served: {} }
+    child.send('counts')
+    return (await once(child, 'message'))[0]
+  }
+
+  async function start(signal?: AbortSignal): Promise<void> {
+    appendFileSync(join(directory, 'starts'), '.')
+    child = fork(join(scripts, 'backend-process.ts'), [directory], { execArgv: flags })
+    const [message] = await once(child, 'message', signal && { signal })
+    observed.readyAt = Number((message as { readyAt: string }).readyAt) / 1e6
+    ready = true
+  }
+
+  /** There is a file `answer`. */
+  async function released(): Promise<void> {
+    while (!existsSync(join(directory, 'answer'))) await new Promise((resolve) => setTimeout(resolve, 2))
+    observed.readyAt = Number(process.hrtime.bigint()) / 1e6
+  }
+
+  return {
+    name: 'herd',
+    resolve({ key, listener }: RouteRequest): Resolution | Promise<Resolution> {
+      if (key !== 'herd' && key !== 'herd.localhost') throw new ResolveError('NOT_FOUND')
+      const endpoint = `127.0.0.1:${ports[listener]}`
+      if (late) return (answered ??= released()).then(() => ({ id: 'herd', endpoint }))
+      return { id: 'herd', endpoint, state: ready ? 'ready' : 'asleep' }
+    },
+    ...(late ? {} : { wake: async (backend, signal) => start(signal).then(() => backend) }),
+    close: () => desk.close() && sleep().then(() => {}),
+  }
+}
