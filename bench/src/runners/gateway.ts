@@ -7,6 +7,7 @@ import { mysql } from '@proxy/mysql'
 import { postgres } from '@proxy/postgres'
 import { smtp } from '@proxy/smtp'
 import { type Extract, tcp } from '@proxy/tcp'
+import { epollTransport } from '@proxy/transport-epoll'
 import { backendOf, tellPort } from './runner.ts'
 
 const space = 32
@@ -30,12 +31,18 @@ const protocols: Readonly<Record<string, () => Protocol>> = {
 
 const protocol = protocols[process.argv[4] ?? '']
 if (protocol === undefined) throw new Error(`name a protocol: ${Object.keys(protocols).join(', ')}`)
+/** What is measured under a name must be what runs. */
+const noFallback = (reason: string): never => {
+  throw new Error(reason)
+}
+
 const { host, port } = backendOf(process.argv)
 const endpoint = `${host}:${port}`
 const gateway = new Gateway({
   listeners: [{ address: '127.0.0.1:0', protocol: protocol(), backlog: 65_535 }],
   resolver: staticResolver({ alpha: endpoint, 'alpha.localhost': endpoint, bench: endpoint }),
   guard: { allow: ['127.0.0.0/8'] },
+  transport: process.argv[5] === 'epoll' ? epollTransport({ onFallback: noFallback }) : undefined,
 })
 await gateway.open()
 process.once('SIGTERM', () => void gateway.close())

@@ -2,7 +2,7 @@ import { idleMemory } from '../idle.ts'
 import { measureLoad } from '../load.ts'
 import { latencySample, sampleOf } from '../native.ts'
 import { direct } from '../subjects/direct.ts'
-import { gateway } from '../subjects/gateway.ts'
+import { gateway, gatewayEpoll } from '../subjects/gateway.ts'
 import { haproxy } from '../subjects/haproxy.ts'
 import { nginx } from '../subjects/nginx.ts'
 import { npmPeer } from '../subjects/node.ts'
@@ -46,6 +46,7 @@ export const httpSuite: Suite = {
   reference: 'nginx',
   subjects: [
     gateway('http'),
+    gatewayEpoll('http'),
     nginx('http'),
     haproxy('http'),
     npmPeer('fast-proxy', 'fast-proxy.ts'),

@@ -5,7 +5,7 @@ import { measureClient, throughputSample, waitSample, warmed } from '../client-l
 import { database, documentCount, type Item, itemOf } from '../clients/documents.ts'
 import type { Address } from '../subject.ts'
 import { direct } from '../subjects/direct.ts'
-import { gateway } from '../subjects/gateway.ts'
+import { gateway, gatewayEpoll } from '../subjects/gateway.ts'
 import { haproxy } from '../subjects/haproxy.ts'
 import type { Suite, Workload } from '../suite.ts'
 
@@ -47,7 +47,7 @@ const startBackend = async (bench: Bench): Promise<Address> => {
 export const mongodbSuite: Suite = {
   name: 'mongodb',
   reference: 'haproxy',
-  subjects: [gateway('mongodb'), haproxy('tcp'), direct],
+  subjects: [gateway('mongodb'), gatewayEpoll('mongodb'), haproxy('tcp'), direct],
   workloads: [commands('find', 'find one of 1 KiB by id'), commands('insert', 'insert one of 1 KiB'), latency],
   plan: { rounds: 3, seconds: 5, warmup: 0, firstWarmup: 2 },
   quickPlan: { rounds: 1, seconds: 2, warmup: 0, firstWarmup: 0 },

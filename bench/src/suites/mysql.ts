@@ -4,7 +4,7 @@ import { measureClient, throughputSample, warmed } from '../client-load.ts'
 import { checkTable } from '../mysql-table.ts'
 import type { Address } from '../subject.ts'
 import { direct } from '../subjects/direct.ts'
-import { gateway } from '../subjects/gateway.ts'
+import { gateway, gatewayEpoll } from '../subjects/gateway.ts'
 import { haproxy } from '../subjects/haproxy.ts'
 import type { Suite, Workload } from '../suite.ts'
 import { measureSysbench, sysbench } from '../sysbench.ts'
@@ -55,7 +55,7 @@ const startBackend = async (bench: Bench): Promise<Address> => {
 export const mysqlSuite: Suite = {
   name: 'mysql',
   reference: 'haproxy',
-  subjects: [gateway('mysql'), haproxy('tcp'), direct],
+  subjects: [gateway('mysql'), gatewayEpoll('mysql'), haproxy('tcp'), direct],
   workloads: [
     statements('point', 'oltp_point_select', 'queries/s'),
     statements('read-only', 'oltp_read_only', 'tx/s'),

@@ -5,7 +5,7 @@ import type { Bench } from '../bench.ts'
 import { database, measurePgbench, pgbench, query } from '../pgbench.ts'
 import type { Address, Running } from '../subject.ts'
 import { direct } from '../subjects/direct.ts'
-import { gateway } from '../subjects/gateway.ts'
+import { gateway, gatewayEpoll } from '../subjects/gateway.ts'
 import { haproxy } from '../subjects/haproxy.ts'
 import { pgbouncer } from '../subjects/pgbouncer.ts'
 import type { Suite, Workload } from '../suite.ts'
@@ -71,7 +71,7 @@ const startBackend = async (bench: Bench): Promise<Address> => {
 export const pgbenchSuite: Suite = {
   name: 'pgbench',
   reference: 'haproxy',
-  subjects: [gateway('postgres'), haproxy('tcp'), pgbouncer, direct],
+  subjects: [gateway('postgres'), gatewayEpoll('postgres'), haproxy('tcp'), pgbouncer, direct],
   workloads: [
     select('select', `pgbench -S, prepared, ${clients} clients`, ['-M', 'prepared', '-c', String(clients)]),
     tpcb,

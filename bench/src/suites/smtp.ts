@@ -4,7 +4,7 @@ import { freePort, listening } from '../ports.ts'
 import { measureMailing } from '../smtp-source.ts'
 import type { Address } from '../subject.ts'
 import { direct } from '../subjects/direct.ts'
-import { gateway } from '../subjects/gateway.ts'
+import { gateway, gatewayEpoll } from '../subjects/gateway.ts'
 import { haproxy } from '../subjects/haproxy.ts'
 import type { Suite, Workload } from '../suite.ts'
 
@@ -41,7 +41,7 @@ const startBackend = async (bench: Bench): Promise<Address> => {
 export const smtpSuite: Suite = {
   name: 'smtp',
   reference: 'haproxy',
-  subjects: [gateway('smtp'), haproxy('tcp'), direct],
+  subjects: [gateway('smtp'), gatewayEpoll('smtp'), haproxy('tcp'), direct],
   workloads: [
     mails('kept-4k', '4 KiB, sessions kept', 4 * 1024, true),
     mails('kept-100k', '100 KiB, sessions kept', 100 * 1024, true),

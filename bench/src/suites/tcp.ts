@@ -3,7 +3,7 @@ import { measureLoad } from '../load.ts'
 import { latencySample, sampleOf } from '../native.ts'
 import type { Sample } from '../row.ts'
 import { direct } from '../subjects/direct.ts'
-import { gateway } from '../subjects/gateway.ts'
+import { gateway, gatewayEpoll } from '../subjects/gateway.ts'
 import { haproxy } from '../subjects/haproxy.ts'
 import { nginx } from '../subjects/nginx.ts'
 import { nodePipe } from '../subjects/node.ts'
@@ -69,7 +69,7 @@ const idle: Workload = {
 export const tcpSuite: Suite = {
   name: 'tcp',
   reference: 'haproxy',
-  subjects: [gateway('tcp'), haproxy('tcp'), nginx('tcp'), nodePipe, direct],
+  subjects: [gateway('tcp'), gatewayEpoll('tcp'), haproxy('tcp'), nginx('tcp'), nodePipe, direct],
   workloads: [
     exchange(message, 'rr-64', 'request/response 64 B'),
     exchange(1024, 'rr-1k', 'request/response 1 KiB'),
