@@ -14,7 +14,10 @@ export interface WakeTarget {
   readonly protocol: string
 }
 
-/** Asks a backend again and again whether it serves: soon at first, then ever less often, and at once when told to. */
+/**
+ * Asks a backend again and again whether it serves: soon at first, then ever less often, and at once when told to. Being refused costs
+ * nothing over there, so as long as nobody listens it is noticed within a hundredth of the start when somebody does.
+ */
 export class Readiness {
   readonly #context: LayerContext
   readonly #target: ProbeTarget
@@ -32,8 +35,12 @@ export class Readiness {
 
   /** Settles when the backend serves; rejects when the signal is aborted, or a probe fails in a way that time does not mend. */
   async wait(): Promise<void> {
-    for (let attempt = 0; !(await this.#serves(attempt)); attempt++) {
-      await this.#pause(Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(attempt, 10)))
+    const { clock } = this.#context
+    const startedAt = clock.now()
+    for (let attempt = 0, answers = 0; !(await this.#serves(attempt)); attempt++) {
+      const refused = this.lastError?.code === 'PROXY_DIAL_REFUSED'
+      const delayMs = refused ? (clock.now() - startedAt) / 100 : firstPauseMs * 2 ** Math.min(answers++, 10)
+      await this.#pause(Math.min(longestPauseMs, Math.max(firstPauseMs, delayMs)))
       if (this.#signal.aborted) throw GatewayError.from(this.#signal.reason)
     }
   }
