@@ -28,6 +28,8 @@ const pages: readonly (readonly [factory: string, type: string, file: string])[]
   ['mongodb(options)', 'MongodbOptions', 'packages/mongodb/src/options.ts'],
   ['smtp(options)', 'SmtpOptions', 'packages/smtp/src/options.ts'],
   ['tcp(options)', 'TcpOptions', 'packages/tcp/src/options.ts'],
+  ['dockerResolver(options)', 'DockerResolverOptions', 'packages/resolver-docker/src/options.ts'],
+  ['kubernetesResolver(options)', 'KubernetesResolverOptions', 'packages/resolver-kubernetes/src/options.ts'],
   ['tls(options)', 'TlsOptions', 'packages/tls/src/options.ts'],
   ['tls({ certificates: [] })', 'CertificateOptions', 'packages/tls/src/options.ts'],
 ]

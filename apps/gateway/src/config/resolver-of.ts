@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fixedResolver, type ResolveFunction, type Resolver, staticResolver } from '@proxy/kernel'
 import { messageOf } from '../fleet/failure.ts'
+import { declaredResolver } from './declared-resolvers.ts'
 import type { LoadedConfig } from './load.ts'
 import { ConfigError } from './problems.ts'
 import { importDefault } from './read-file.ts'
@@ -23,7 +24,11 @@ function make(
 ): Resolver | ResolveFunction | Promise<Resolver | ResolveFunction> {
   if (typeof config === 'string') return fromModule(config, loaded)
   if (isResolver(config)) return config
-  return 'static' in config ? staticResolver(config.static) : fixedResolver(config.fixed)
+  if ('static' in config) return staticResolver(config.static)
+  if ('fixed' in config) return fixedResolver(config.fixed)
+  const declared = declaredResolver(config, loaded)
+  if (declared === undefined) throw problem(loaded, 'is no resolver.')
+  return declared
 }
 
 async function fromModule(file: string, loaded: LoadedConfig): Promise<Resolver | ResolveFunction> {

@@ -20,6 +20,7 @@ import type { SmtpOptions } from '@proxy/smtp'
 import type { TcpOptions } from '@proxy/tcp'
 import type { TlsOptions } from '@proxy/tls'
 
+import type { DeclaredResolverConfig } from './declared-resolver-types.ts'
 /** What `gateway.config.*` holds. Everything but `listeners` and `resolver` has a default. */
 export interface GatewayConfig {
   readonly listeners: readonly ListenerConfig[]
@@ -88,9 +89,15 @@ export interface TlsConfig extends Omit<TlsOptions, 'mode'> {
 
 /**
  * A resolver, a function, the path of a module whose default export is one of these, or a declaration:
- * `{ static: { key: 'host:port' } }`, `{ fixed: 'host:port' }`.
+ * `{ static: { key: 'host:port' } }`, `{ fixed: 'host:port' }`, or a resolver of a package by its name.
  */
-export type ResolverConfig = string | Resolver | ResolveFunction | StaticResolverConfig | FixedResolverConfig
+export type ResolverConfig =
+  | string
+  | Resolver
+  | ResolveFunction
+  | StaticResolverConfig
+  | FixedResolverConfig
+  | DeclaredResolverConfig
 
 export interface StaticResolverConfig {
   readonly static: Readonly<Record<string, string | ResolutionRecord>>

@@ -1,5 +1,6 @@
 import { GatewayError, parseAddress, parseEndpoint, type TlsMode } from '@proxy/kernel'
 import { check } from './check.ts'
+import { declaredResolvers } from './declared-resolvers.ts'
 import { layerShapes } from './layer-shapes.ts'
 import { type ConfigProblem, pathText } from './problems.ts'
 import { namedProtocol } from './protocol-names.ts'
@@ -112,7 +113,8 @@ function sharedAddresses(listeners: readonly RecordValue[]): ConfigProblem[] {
 
 function resolverProblems(resolver: unknown): ConfigProblem[] {
   const at = ['resolver']
-  const forms = 'Write { static: { key: "host:port" } }, { fixed: "host:port" }, the path of a module, or a resolver.'
+  const packages = [...declaredResolvers.keys()].join(', ')
+  const forms = `Write { static: { key: "host:port" } }, { fixed: "host:port" }, one of ${packages} with its options, the path of a module, or a resolver.`
   if (resolver === undefined) return [problem(at, 'is missing.', forms)]
   if (typeof resolver === 'string') return resolver === '' ? [problem(at, 'is empty.', forms)] : []
   if (typeof resolver === 'function') return []
@@ -122,10 +124,13 @@ function resolverProblems(resolver: unknown): ConfigProblem[] {
 }
 
 function declaredProblems(resolver: RecordValue, at: Path, forms: string): ConfigProblem[] {
-  const unknown = Object.keys(resolver).filter((key) => key !== 'static' && key !== 'fixed')
+  const named = Object.keys(resolver)
+  const unknown = named.filter((key) => key !== 'static' && key !== 'fixed' && !declaredResolvers.has(key))
   if (unknown.length > 0) return unknown.map((key) => problem([...at, key], 'is not a known key.', forms))
-  if (resolver['fixed'] !== undefined && resolver['static'] !== undefined)
-    return [problem(at, 'has both static and fixed.', forms)]
+  if (named.length > 1) return [problem(at, `has both ${named[0]} and ${named[1]}.`, forms)]
+  const [name = ''] = named
+  const declared = declaredResolvers.get(name)
+  if (declared !== undefined) return check(declared.options, resolver[name], [...at, name])
   if (resolver['fixed'] !== undefined) return resolutionProblems(resolver['fixed'], [...at, 'fixed'])
   if (!isRecord(resolver['static']))
     return [problem([...at, 'static'], 'must be an object of keys and backends.', forms)]

@@ -1,0 +1,64 @@
+import type { Resolver } from '@proxy/kernel'
+import type { DockerResolverOptions, DockerTls } from '@proxy/resolver-docker'
+import type { KubernetesResolverOptions } from '@proxy/resolver-kubernetes'
+import { z } from 'zod'
+import type { LoadedConfig } from './load.ts'
+import { flag, milliseconds, type Shape, text } from './schema.ts'
+
+/** A resolver that a configuration declares by its name. */
+interface Declared {
+  readonly options: z.ZodType
+  /** Given options that were checked. The package is loaded here, so that one that is not named costs nothing. */
+  make(options: never, loaded: LoadedConfig): Promise<Resolver>
+}
+
+const pem: z.ZodType = z.union([z.string().min(1), z.instanceof(Uint8Array)]).optional()
+
+/** Names by key, or a function. */
+const names: z.ZodType = z
+  .union([z.record(z.string(), z.string().min(1)), z.custom((value) => typeof value === 'function')])
+  .optional()
+
+const dockerTls: Shape<DockerTls> = { ca: pem, cert: pem, key: pem }
+
+const docker: Shape<DockerResolverOptions> = {
+  host: text,
+  tls: z.strictObject(dockerTls).optional(),
+  containers: names,
+  labelPrefix: text,
+  network: text,
+  sleep: z.enum(['stop', 'pause']).optional(),
+  stopTimeoutMs: milliseconds,
+}
+
+const kubernetes: Shape<KubernetesResolverOptions> = {
+  namespace: text,
+  labelSelector: text,
+  services: names,
+  workload: z.enum(['deployment', 'statefulset']).optional(),
+  scaleToZero: flag,
+  kubeconfig: z.union([z.string().min(1), z.custom((value) => typeof value === 'object' && value !== null)]).optional(),
+}
+
+const declared = {
+  docker: {
+    options: z.strictObject(docker),
+    make: async (options: DockerResolverOptions) => (await import('@proxy/resolver-docker')).dockerResolver(options),
+  },
+  kubernetes: {
+    options: z.strictObject(kubernetes),
+    make: async (options: KubernetesResolverOptions) =>
+      (await import('@proxy/resolver-kubernetes')).kubernetesResolver(options),
+  },
+} satisfies Record<string, Declared>
+
+export const declaredResolvers: ReadonlyMap<string, Declared> = new Map<string, Declared>(Object.entries(declared))
+
+/** undefined: the configuration is of another form. */
+export function declaredResolver(config: object, loaded: LoadedConfig): Promise<Resolver> | undefined {
+  for (const [name, options] of Object.entries(config)) {
+    const found = declaredResolvers.get(name)
+    if (found !== undefined) return found.make(options as never, loaded)
+  }
+  return undefined
+}
