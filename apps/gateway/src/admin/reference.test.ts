@@ -23,7 +23,8 @@ describe('docs/reference/admin-api.md', () => {
       ...[...Object.keys(reads), eventsPath].map((path) => `GET ${path}`),
       ...Object.keys(acts).map((path) => `POST ${path}`),
     ]
-    expect(documented.toSorted()).toEqual(served.toSorted())
+    expect(new Set(documented)).toEqual(new Set(served))
+    expect(documented).toHaveLength(served.length)
   })
 
   it('names every field of every answer', () => {

@@ -1,6 +1,6 @@
 import type { FleetSnapshot } from '../snapshot.ts'
 import { endpointText, type Json, numberOf, numberOrNull, recordOf, recordsOf, textOf, textOrNull } from './json.ts'
-import type { FinishedWake } from './wake-log.ts'
+import type { FinishedWake, WakeLog } from './wake-log.ts'
 
 const mostRows = 200
 
@@ -37,12 +37,12 @@ export interface ColdStartsView {
   /** Wakes whose failure still answers for the next. */
   readonly failed: readonly { readonly backend: string; readonly code: string; readonly msAgo: number }[]
   readonly recent: readonly FinishedWake[]
-  /** Since the workers started. */
+  /** Since the gateway started; what several workers waited for counts once. */
   readonly woken: number
   readonly failures: number
 }
 
-export function coldStartsOf(fleet: FleetSnapshot, recent: readonly FinishedWake[]): ColdStartsView {
+export function coldStartsOf(fleet: FleetSnapshot, log: Pick<WakeLog, 'finished' | 'totals'>): ColdStartsView {
   const layers = layersNamed(fleet, 'coldStart')
   const wakes = layers.flatMap((layer) => recordsOf(layer['wakes']).map(wakeOf))
   return {
@@ -54,9 +54,8 @@ export function coldStartsOf(fleet: FleetSnapshot, recent: readonly FinishedWake
       ({ backend }) => backend,
       (a, b) => (a.msAgo <= b.msAgo ? a : b),
     ),
-    recent,
-    woken: sum(layers, 'woken'),
-    failures: sum(layers, 'failures'),
+    recent: log.finished,
+    ...log.totals,
   }
 }
 

@@ -69,7 +69,7 @@ export class Operator {
   }
 
   async coldStarts(): Promise<ColdStartsView> {
-    return coldStartsOf((await this.#current()).fleet, this.#wakes.finished)
+    return coldStartsOf((await this.#current()).fleet, this.#wakes)
   }
 
   async circuits(): Promise<CircuitsView> {
@@ -95,7 +95,7 @@ export class Operator {
       at,
       overview: overviewOf(look, this.#version, this.#rates, this.#cpus),
       tenants: tenantsOf(look, this.#rates, 'connections', tenantsShown),
-      coldStarts: coldStartsOf(fleet, this.#wakes.finished),
+      coldStarts: coldStartsOf(fleet, this.#wakes),
       circuits: circuitsOf(fleet),
       ...endpointsOf(fleet),
       ...backendsOf(fleet),

@@ -17,10 +17,17 @@ export class WakeLog {
   /** The workers that wait, by backend. */
   readonly #open = new Map<string, Set<number>>()
   #finished: FinishedWake[] = []
+  #woken = 0
+  #failures = 0
 
   /** The latest first. */
   get finished(): readonly FinishedWake[] {
     return this.#finished
+  }
+
+  /** Since the gateway started. */
+  get totals(): { readonly woken: number; readonly failures: number } {
+    return { woken: this.#woken, failures: this.#failures }
   }
 
   /** True: nobody waited for this backend before. */
@@ -37,6 +44,8 @@ export class WakeLog {
     workers?.delete(worker)
     if (workers !== undefined && workers.size > 0) return false
     this.#open.delete(wake.backend)
+    if (wake.error === null) this.#woken++
+    else this.#failures++
     this.#finished = [wake, ...this.#finished].slice(0, kept)
     return true
   }

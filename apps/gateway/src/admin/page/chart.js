@@ -1,5 +1,5 @@
 import { el, svg } from './dom.js'
-import { duration } from './format.js'
+import { duration, tick } from './format.js'
 
 const width = 600
 const height = 160
@@ -33,10 +33,10 @@ export class LatencyChart {
       `${title}: ${lines.map(({ name, values }) => sentence(name, values)).join(', ')}`,
     )
     this.#plot.replaceChildren(
-      ...ticks(low, high).map((tick) => rule(y(tick))),
+      ...ticks(low, high).map((value) => rule(y(value))),
       ...lines.map(({ name, values }) => svg('path', { class: `line ${name}`, d: path(values, y) })),
     )
-    this.#labels.replaceChildren(...ticks(low, high).map((tick) => label(duration(tick), y(tick))))
+    this.#labels.replaceChildren(...ticks(low, high).map((value) => label(tick(value), y(value))))
   }
 }
 

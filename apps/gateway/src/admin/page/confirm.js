@@ -5,6 +5,9 @@ const dialog = /** @type {HTMLDialogElement} */ (byId('ask'))
 const input = /** @type {HTMLInputElement} */ (byId('ask-token'))
 const ok = /** @type {HTMLButtonElement} */ (byId('ask-ok'))
 
+// A submit button it must not be: Enter presses the first of those.
+byId('ask-cancel').addEventListener('click', () => dialog.close('cancel'))
+
 /**
  * @typedef {object} Question
  * @property {string} title

@@ -33,6 +33,12 @@ export function duration(value) {
 }
 
 /**
+ * A power of ten.
+ * @param {number} value in milliseconds
+ */
+export const tick = (value) => (value < 1_000 ? `${Number(value.toFixed(2))} ms` : `${value / 1_000} s`)
+
+/**
  * A long time: its two largest units.
  * @param {number} value in milliseconds
  */

@@ -3,7 +3,7 @@ import { headers, Refused, refusalOf } from './access.js'
 // Snapshots come every second.
 const staleMs = 3_500
 const silentMs = 10_000
-const retryMs = [500, 1_000, 2_000, 5_000]
+const retryMs = [500, 1_000, 2_000, 3_000]
 
 /**
  * @typedef {object} Listeners

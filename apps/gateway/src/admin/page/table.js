@@ -15,7 +15,7 @@ import { el, keyed, setText } from './dom.js'
  * @template T
  */
 export class Table {
-  #body = el('tbody')
+  #body = el('tbody', { role: 'rowgroup' })
   #empty
   #columns
   #keyOf
@@ -27,9 +27,17 @@ export class Table {
   constructor(table, { caption, empty, columns, keyOf }) {
     this.#columns = columns
     this.#keyOf = keyOf
-    this.#empty = el('tr', { class: 'empty' }, el('td', { text: empty, colspan: String(columns.length) }))
-    const heads = columns.map((column) => el('th', { scope: 'col', class: column.class ?? '', text: column.title }))
-    const head = el('thead', {}, el('tr', {}, ...heads))
+    this.#empty = el(
+      'tr',
+      { class: 'empty', role: 'row' },
+      el('td', { role: 'cell', text: empty, colspan: String(columns.length) }),
+    )
+    const heads = columns.map((column) =>
+      el('th', { scope: 'col', role: 'columnheader', class: column.class ?? '', text: column.title }),
+    )
+    const head = el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, ...heads))
+    // A narrow screen lays rows out in another way; told so, readers still know that it is a table.
+    table.setAttribute('role', 'table')
     table.append(el('caption', { class: 'visually-hidden', text: caption }), head, this.#body)
   }
 
@@ -54,12 +62,12 @@ export class Table {
   /** @param {T} item */
   #row(item) {
     const cells = this.#columns.map((column, index) => {
-      const cell = index === 0 ? el('th', { scope: 'row' }) : el('td')
+      const cell = index === 0 ? el('th', { scope: 'row', role: 'rowheader' }) : el('td', { role: 'cell' })
       cell.className = column.class ?? ''
       if (column.make !== undefined) cell.append(column.make(item))
       return cell
     })
-    return el('tr', {}, ...cells)
+    return el('tr', { role: 'row' }, ...cells)
   }
 
   /**
