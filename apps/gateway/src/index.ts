@@ -1,5 +1,6 @@
 export { ConfigError, type ConfigProblem } from './config/problems.ts'
 export type {
+  AccessLogConfig,
   AdminConfig,
   DrainConfig,
   FixedResolverConfig,
@@ -10,6 +11,7 @@ export type {
   ProtocolOptions,
   ResolverConfig,
   StaticResolverConfig,
+  TelemetryConfig,
   TlsConfig,
 } from './config/types.ts'
 export { defineGateway } from './define.ts'

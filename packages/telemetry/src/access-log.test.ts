@@ -1,15 +1,7 @@
 import { GatewayError, Hooks, type HookMap } from '@proxy/kernel'
-import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { accessLog } from './access-log.ts'
-
-function logged(level: string): { hooks: Hooks; lines: Record<string, unknown>[]; dispose: () => void } {
-  const lines: Record<string, unknown>[] = []
-  const logger = pino({ level }, { write: (line: string) => void lines.push(JSON.parse(line)) })
-  const hooks = new Hooks()
-  const dispose = accessLog(logger).setup?.({ hooks } as never)
-  return { hooks, lines, dispose: () => dispose?.() }
-}
+import { AccessLogLayer, type AccessLogOptions } from './access-log.ts'
+import type { Written } from './log-sinks.ts'
 
 const ended: HookMap['session:end'] = {
   session: 's1',
@@ -20,45 +12,88 @@ const ended: HookMap['session:end'] = {
   outcome: 'failed',
   reason: 'error',
   error: new GatewayError('PROXY_DIAL_REFUSED', { cause: new Error('connect ECONNREFUSED 10.0.0.1:5432') }),
-  tls: undefined,
+  tls: { version: 'TLSv1.3', cipher: 'x', serverName: 'alpha.example', alpn: undefined, certificate: undefined },
   bytesFromClient: 1,
   bytesToClient: 2,
-  durationMs: 3.7,
-  timing: { clientMs: 1, resolveMs: 1, wakeMs: 0, dialMs: 1, firstByteMs: undefined },
+  durationMs: 3.714_159,
+  timing: { clientMs: 1, resolveMs: 0.25, wakeMs: 0, dialMs: 2, firstByteMs: undefined },
+}
+
+const answered: HookMap['request:end'] = {
+  session: 's2',
+  listener: 'http',
+  protocol: 'http',
+  key: 'beta',
+  method: 'GET',
+  path: '/x',
+  status: 200,
+  version: '1.1',
+  durationMs: 4,
+  timing: { routedMs: 0.5, upstreamMs: 1, firstByteMs: 3 },
+  bytesFromClient: 10,
+  bytesToClient: 20,
+  endpoint: undefined,
+  error: undefined,
+  trace: undefined,
+}
+
+async function logged(options: AccessLogOptions): Promise<Record<string, unknown>[]> {
+  let text = ''
+  const write = (chunk: Buffer, done: Written): void => {
+    text += chunk.toString()
+    done(null, chunk.length)
+  }
+  const log = new AccessLogLayer(options, { maxChunkBytes: 4_096, write, reopen: () => {}, close: () => {} })
+  const hooks = new Hooks()
+  const before = log.setup({ hooks })
+  const dispose = log.setup({ hooks })
+  before()
+  hooks.emit('session:end', ended)
+  hooks.emit('request:end', answered)
+  dispose()
+  hooks.emit('session:end', ended)
+  await log.close()
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
 }
 
 describe('accessLog', () => {
-  it('writes one line for a session at debug', () => {
-    const { hooks, lines } = logged('debug')
-    hooks.emit('session:end', ended)
-    expect(lines).toHaveLength(1)
-    expect(lines[0]).toMatchObject({
-      level: 20,
-      session: 's1',
-      listener: 'postgres',
-      client: '[::1]:5',
-      key: 'alpha',
-      outcome: 'failed',
-      code: 'PROXY_DIAL_REFUSED',
-      origin: 'backend',
-      cause: 'connect ECONNREFUSED 10.0.0.1:5432',
-      ms: 4,
-    })
+  it('says of a session who, whose, how it ended, why, and where the time went, once', async () => {
+    const lines = await logged({ base: { worker: 3 } })
+    expect(lines).toEqual([
+      {
+        level: 30,
+        time: expect.any(Number) as number,
+        worker: 3,
+        session: 's1',
+        listener: 'postgres',
+        protocol: 'postgres',
+        client: '[::1]:5',
+        key: 'alpha',
+        outcome: 'failed',
+        reason: 'error',
+        code: 'PROXY_DIAL_REFUSED',
+        origin: 'backend',
+        cause: 'connect ECONNREFUSED 10.0.0.1:5432',
+        tls: 'TLSv1.3',
+        serverName: 'alpha.example',
+        bytesFromClient: 1,
+        bytesToClient: 2,
+        ms: 3.714,
+        clientMs: 1,
+        resolveMs: 0.25,
+        wakeMs: 0,
+        dialMs: 2,
+        msg: 'session',
+      },
+    ])
   })
 
-  it('does not even listen to sessions above debug', () => {
-    expect(logged('info').hooks.has('session:end')).toBe(false)
-  })
-
-  it('writes internal errors at error', () => {
-    const { hooks, lines } = logged('info')
-    hooks.emit('gateway:error', { source: 'accept', error: new Error('EMFILE') })
-    expect(lines[0]).toMatchObject({ level: 50, source: 'accept', err: { message: 'EMFILE' } })
-  })
-
-  it('is silent when undone', () => {
-    const { hooks, dispose } = logged('debug')
-    dispose()
-    expect([hooks.has('session:end'), hooks.has('gateway:error')]).toEqual([false, false])
+  it('says the same of requests when asked to', async () => {
+    const lines = await logged({ requests: true })
+    expect(lines).toHaveLength(2)
+    expect(lines[1]).toMatchObject({ msg: 'request', method: 'GET', path: '/x', status: 200, ms: 4, firstByteMs: 3 })
   })
 })

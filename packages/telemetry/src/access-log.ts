@@ -1,60 +1,66 @@
-import {
-  type Disposer,
-  formatAddress,
-  type GatewayError,
-  type HookMap,
-  type Layer,
-  type LayerContext,
-} from '@proxy/kernel'
-import type { Logger } from 'pino'
+import type { Disposer, Hooks, Layer, LayerContext } from '@proxy/kernel'
+import { pino } from 'pino'
+import { requestRecord, sessionRecord } from './access-record.ts'
+import { LineBuffer } from './line-buffer.ts'
+import { SharedSetup } from './shared-setup.ts'
+import { FileSink, type LogSink, standardOutput } from './log-sinks.ts'
 
-/** One line for every session at `debug`, and what goes wrong inside at `error`. No payloads, no secrets. */
-export function accessLog(logger: Logger): Layer {
-  return { name: 'access-log', setup: (context) => observe(logger, context) }
+export interface AccessLogOptions {
+  /** Path of the file that lines are added to. Default: the standard output. */
+  readonly file?: string | undefined
+  /** A line for every HTTP request, too. Default false. */
+  readonly requests?: boolean | undefined
+  /** Members of every line, as `{ worker: 1 }`. */
+  readonly base?: Readonly<Record<string, string | number>> | undefined
+  /** Told of every line that was dropped because the ones before it could not be written. */
+  readonly onDropped?: (() => void) | undefined
 }
 
-function observe(logger: Logger, { hooks }: LayerContext): Disposer {
-  const disposers = [
-    hooks.on('gateway:error', ({ source, error }) => logger.error({ source, err: error }, 'internal error')),
-    hooks.on('wake:start', ({ key }) => logger.info({ key }, 'waking')),
-    hooks.on('wake:end', (event) => logWake(logger, event)),
-  ]
-  // Without a listener the kernel does not even build the event.
-  if (logger.isLevelEnabled('debug')) disposers.push(hooks.on('session:end', (event) => logSession(logger, event)))
-  return () => {
-    for (const dispose of disposers) dispose()
+/** A layer that only observes. */
+export interface AccessLog extends Layer {
+  /** Goes on in a new file of the same name: the old one was renamed. Throws the system's error when it cannot be opened. */
+  reopen(): void
+  /** Writes what waits, for at most a second. */
+  close(): Promise<void>
+}
+
+/**
+ * One line of JSON for every session: who, whose, how it ended and why, where the time went. A disk that is full or a pipe that
+ * nobody reads holds up no session: 4 MiB of lines wait, the others are dropped. Throws the system's error when the file cannot be opened.
+ */
+export function accessLog(options: AccessLogOptions = {}): AccessLog {
+  return new AccessLogLayer(options, options.file === undefined ? standardOutput() : new FileSink(options.file))
+}
+
+/** `accessLog()` into a sink. */
+export class AccessLogLayer implements AccessLog {
+  readonly name = 'access-log'
+  readonly #options: AccessLogOptions
+  readonly #lines: LineBuffer
+  readonly #shared = new SharedSetup()
+
+  constructor(options: AccessLogOptions, sink: LogSink) {
+    this.#options = options
+    this.#lines = new LineBuffer(sink, { onDropped: options.onDropped })
   }
-}
 
-function logWake(logger: Logger, { key, durationMs, error }: HookMap['wake:end']): void {
-  const ms = Math.round(durationMs)
-  if (error === undefined) logger.info({ key, ms }, 'awake')
-  else logger.warn({ key, ms, code: error.code, cause: causeOf(error) }, 'waking failed')
-}
+  setup({ hooks }: Pick<LayerContext, 'hooks'>): Disposer {
+    return this.#shared.use(() => this.#observe(hooks))
+  }
 
-function logSession(logger: Logger, event: HookMap['session:end']): void {
-  const { session, listener, protocol, key, outcome, reason, error, tls } = event
-  logger.debug(
-    {
-      session,
-      listener,
-      protocol,
-      client: formatAddress(event.client),
-      key,
-      outcome,
-      reason,
-      ...(error === undefined ? {} : { code: error.code, origin: error.origin, cause: causeOf(error) }),
-      ...(tls === undefined ? {} : { tls: tls.version, serverName: tls.serverName }),
-      bytesFromClient: event.bytesFromClient,
-      bytesToClient: event.bytesToClient,
-      ms: Math.round(event.durationMs),
-    },
-    'session',
-  )
-}
+  #observe(hooks: Hooks): Disposer[] {
+    const { base = {}, requests = false } = this.#options
+    const logger = pino({ level: 'info', base: { ...base } }, this.#lines)
+    const disposers = [hooks.on('session:end', (event) => logger.info(sessionRecord(event), 'session'))]
+    if (requests) disposers.push(hooks.on('request:end', (event) => logger.info(requestRecord(event), 'request')))
+    return disposers
+  }
 
-/** Logs stay inside, so the cause may name addresses. */
-function causeOf(error: GatewayError): string | undefined {
-  const { cause } = error
-  return cause instanceof Error ? cause.message : cause === undefined ? undefined : 'unknown'
+  reopen(): void {
+    this.#lines.reopen()
+  }
+
+  close(): Promise<void> {
+    return this.#lines.close()
+  }
 }

@@ -2,6 +2,7 @@ import type { Disposer, HookMap, Hooks, Layer, LayerContext, RequestEndEvent } f
 import type { MetricKey } from './metrics.ts'
 import { RequestSeries, type RequestSample } from './request-series.ts'
 import { SampleStore, type Samples } from './samples.ts'
+import { SharedSetup } from './shared-setup.ts'
 import { type TenantStats, TenantTable } from './tenant-table.ts'
 
 export interface CollectedStats {
@@ -17,21 +18,14 @@ export class Collector implements Layer {
   readonly #store = new SampleStore()
   readonly #requests = new RequestSeries()
   readonly #tenants: TenantTable
-  #users = 0
-  #disposers: Disposer[] = []
+  readonly #shared = new SharedSetup()
 
   constructor(maxTenants: number) {
     this.#tenants = new TenantTable(maxTenants)
   }
 
   setup({ hooks }: Pick<LayerContext, 'hooks'>): Disposer {
-    // While a reload replaces the layers, the new ones may be there before the old ones go: nothing is counted twice.
-    if (this.#users++ === 0) this.#disposers = this.#observe(hooks)
-    let used = true
-    return () => {
-      if (used && --this.#users === 0) for (const dispose of this.#disposers) dispose()
-      used = false
-    }
+    return this.#shared.use(() => this.#observe(hooks))
   }
 
   /** Counts what no hook tells. */

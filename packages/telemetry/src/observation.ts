@@ -10,6 +10,7 @@ import { endpointOf } from './otlp-endpoint.ts'
 import { prometheusText } from './prometheus.ts'
 import { resourceOf } from './resource.ts'
 import { traceSampler } from './sampler.ts'
+import { SharedSetup } from './shared-setup.ts'
 import { SpanQueue } from './span-queue.ts'
 import type { Telemetry, TelemetryOptions } from './telemetry.ts'
 import { Tracing } from './tracing.ts'
@@ -24,8 +25,7 @@ export class Observation implements Telemetry {
   readonly #reader: PeriodicExportingMetricReader | undefined
   readonly #failing = new Set<string>()
   #hooks: Hooks | undefined = undefined
-  #users = 0
-  #disposers: Disposer[] = []
+  readonly #shared = new SharedSetup()
 
   constructor(options: TelemetryOptions, env: Environment) {
     this.#options = options
@@ -51,15 +51,10 @@ export class Observation implements Telemetry {
 
   setup(context: Pick<LayerContext, 'hooks'>): Disposer {
     this.#hooks = context.hooks
-    const stopCounting = this.#collector.setup(context)
-    if (this.#users++ === 0) this.#disposers = this.#tracing?.observe(context.hooks) ?? []
-    let used = true
-    return () => {
-      if (!used) return
-      used = false
-      stopCounting()
-      if (--this.#users === 0) this.#leave()
-    }
+    return this.#shared.use(
+      () => [this.#collector.setup(context), ...(this.#tracing?.observe(context.hooks) ?? [])],
+      () => void this.flush(),
+    )
   }
 
   snapshot(): CollectedStats {
@@ -70,17 +65,16 @@ export class Observation implements Telemetry {
     return prometheusText(gatewaySamples(this.snapshot(), this.#options.stats?.()))
   }
 
+  dropped(signal: string, reason: string): void {
+    this.#collector.add('telemetryDropped', [signal, reason])
+  }
+
   async flush(): Promise<void> {
     await Promise.all([this.#queue?.flush(), this.#reader?.forceFlush().catch(() => undefined)])
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#queue?.close(), this.#reader?.shutdown().catch(() => undefined)])
-  }
-
-  #leave(): void {
-    for (const dispose of this.#disposers) dispose()
-    void this.flush()
   }
 
   #spanQueue(env: Environment): SpanQueue {

@@ -38,6 +38,8 @@ export interface Telemetry extends Layer {
   snapshot(): CollectedStats
   /** The metrics of this process in Prometheus' text format. */
   prometheus(): string
+  /** Counts what another observer lost, as `accessLog({ onDropped })` says. */
+  dropped(signal: string, reason: string): void
   /** Sends what waits. Never rejects: what cannot be sent is counted. */
   flush(): Promise<void>
   /** `flush`, and nothing is sent from then on. The last gateway that closes only flushes. */

@@ -2,12 +2,14 @@ import type { BackendTls, GuardOptions, ListenerLimits, ResolutionRecord, TlsMod
 import { z } from 'zod'
 import { tokenPattern, tokenRule } from '../admin/token.ts'
 import type {
+  AccessLogConfig,
   AdminConfig,
   ClusterConfig,
   DrainConfig,
   GatewayConfig,
   ListenerConfig,
   LogConfig,
+  TelemetryConfig,
   TlsConfig,
 } from './types.ts'
 
@@ -83,9 +85,19 @@ const listener: Shape<ListenerConfig> = {
 
 const guard: Shape<GuardOptions> = { allow: texts, ports: z.array(port).optional(), dnsTtlMs: milliseconds }
 
+const access: Shape<AccessLogConfig> = { file: text, requests: flag }
+
+const telemetry: Shape<TelemetryConfig> = {
+  otlp: z.url({ protocol: /^https?$/ }).optional(),
+  traces: z.union([z.boolean(), z.strictObject({ ratio: z.number().min(0).max(1).optional() })]).optional(),
+  metrics: z.union([z.boolean(), z.strictObject({ intervalMs: z.number().min(100).optional() })]).optional(),
+  resource: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+}
+
 const log: Shape<LogConfig> = {
   level: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).optional(),
   pretty: flag,
+  access: z.union([z.boolean(), z.strictObject(access)]).optional(),
 }
 
 const cluster: Shape<ClusterConfig> = { redis: redisSource, prefix: text, name: text }
@@ -125,10 +137,9 @@ export const resolutionSchema: z.ZodType = z.union([z.string().min(1), z.strictO
 
 /** Keys by the object that they are of. */
 export const configKeys: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
-  Object.entries({ listener, tls, limits, guard, admin, cluster, log, drain }).map(([name, shape]) => [
-    name,
-    Object.keys(shape),
-  ]),
+  Object.entries({ listener, tls, limits, guard, admin, cluster, log, drain, access, telemetry }).map(
+    ([name, shape]) => [name, Object.keys(shape)],
+  ),
 )
 
 /** A boolean, or options that are checked key by key. */
@@ -164,6 +175,7 @@ export const gatewaySchema = (layers: LayerShapes): z.ZodType => {
     workers: z.union([z.literal('auto'), z.int().min(1).max(1_024)]).optional(),
     cluster: z.strictObject(cluster).optional(),
     log: z.strictObject(log).optional(),
+    telemetry: z.union([z.literal(false), z.strictObject(telemetry)]).optional(),
     drain: z.strictObject(drain).optional(),
   }
   return z.strictObject(shape)

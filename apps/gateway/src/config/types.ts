@@ -18,6 +18,7 @@ import type { PostgresOptions } from '@proxy/postgres'
 import type { RedisSource } from '@proxy/resolver-redis'
 import type { SmtpOptions } from '@proxy/smtp'
 import type { TcpOptions } from '@proxy/tcp'
+import type { MetricOptions, TraceOptions } from '@proxy/telemetry'
 import type { TlsOptions } from '@proxy/tls'
 
 import type { DeclaredResolverConfig } from './declared-resolver-types.ts'
@@ -50,6 +51,8 @@ export interface GatewayConfig {
   /** The other machines that serve the same tenants. Default: there are none. */
   readonly cluster?: ClusterConfig | undefined
   readonly log?: LogConfig | undefined
+  /** OpenTelemetry. Default: on where the `OTEL_*` variables name a receiver; false: never. Read at the start only. */
+  readonly telemetry?: TelemetryConfig | false | undefined
   readonly drain?: DrainConfig | undefined
 }
 
@@ -130,11 +133,32 @@ export interface AdminConfig {
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 
+/** What is sent to an OpenTelemetry collector, by every worker. */
+export interface TelemetryConfig {
+  /** Base URL of an OTLP/HTTP receiver, as `http://collector:4318`. Default: what the `OTEL_EXPORTER_OTLP_*` variables say. */
+  readonly otlp?: string | undefined
+  /** Spans of sessions and HTTP requests; `ratio` of those that begin here. Default on, 0.05. */
+  readonly traces?: TraceOptions | boolean | undefined
+  /** Metrics, every `intervalMs`. Default on, 60,000 ms. */
+  readonly metrics?: MetricOptions | boolean | undefined
+  /** Attributes of the gateway, as `{ 'service.name': 'edge' }`. */
+  readonly resource?: Readonly<Record<string, string | number>> | undefined
+}
+
+export interface AccessLogConfig {
+  /** Default: the standard output. Opened anew at every reload. */
+  readonly file?: string | undefined
+  /** A line for every HTTP request, too. Default false. */
+  readonly requests?: boolean | undefined
+}
+
 export interface LogConfig {
   /** Default `info`. One line per session at `debug`. */
   readonly level?: LogLevel | undefined
   /** For people instead of machines. Default: when the output is a terminal. */
   readonly pretty?: boolean | undefined
+  /** One line for every session, or for every request too. Default off. Read at the start only. */
+  readonly access?: AccessLogConfig | boolean | undefined
 }
 
 export interface DrainConfig {
