@@ -1,3 +1,4 @@
+export { type BreakerOptions, breaker } from './breaker.ts'
 export { type CacheOptions, cache } from './cache.ts'
 export { type ColdStartOptions, coldStart } from './cold-start.ts'
 export type { Lookup } from './dns.ts'

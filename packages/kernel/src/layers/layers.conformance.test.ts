@@ -1,6 +1,6 @@
 import { layerConformance } from '@proxy/testkit'
 import { backend } from '../backend.ts'
-import { cache, coldStart, guard, idle, limits, retry } from './index.ts'
+import { breaker, cache, coldStart, guard, idle, limits, retry } from './index.ts'
 
 const routed = backend('203.0.113.7:7777')
 
@@ -17,6 +17,8 @@ layerConformance({ name: 'idle conformance, at once', layer: () => idle({ afterM
 layerConformance({ layer: () => limits({ maxConnectionsPerKey: 10, maxRoutesPerSecondPerKey: 10 }) })
 layerConformance({ name: 'limits without limits', layer: () => limits({}) })
 layerConformance({ layer: () => retry() })
+layerConformance({ layer: () => breaker() })
+layerConformance({ name: 'breaker conformance, at the first failure', layer: () => breaker({ failures: 1 }) })
 layerConformance({
   name: 'retry conformance, several endpoints',
   layer: () => retry(),
