@@ -3,12 +3,16 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { root } from './workspace.ts'
 
 const run = promisify(execFile)
 const installAndBuildMs = 10 * 60_000
 const drainMs = 60_000
+/** Short, so that what sleeps when nobody uses it can be seen to. */
+const idleMs = 2_000
+const sleepMs = 30_000
 
 /** The clean end that a newcomer's machine has no `psql`, as told apart from a `psql` that fails. */
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
@@ -42,11 +46,12 @@ async function ask(host: string, address = '127.0.0.1:8080/'): Promise<string> {
   return stdout
 }
 
-const psql: Client = (database) => {
+const psql: Client = (database) => sql(database, 'select current_database()')
+
+function sql(database: string, statement: string): Promise<{ stdout: string }> {
   const url = `postgres://demo:demo@127.0.0.1:15432/${database}`
-  return run('psql', ['-X', '-A', '-t', url, '-c', 'select current_database()'], {
-    env: { ...process.env, PGCONNECT_TIMEOUT: '60' },
-  })
+  const env = { ...process.env, PGCONNECT_TIMEOUT: '60' }
+  return run('psql', ['-X', '-A', '-t', url, '-c', statement], { env })
 }
 
 const mariadb: Client = (database) => {
@@ -75,7 +80,8 @@ interface Running {
 
 /** Starts it in a session of its own, so that whatever it leaves behind can be found; resolves when it says what to paste. */
 async function start(): Promise<Running> {
-  const child = spawn('npm', ['start'], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+  const env = { ...process.env, IDLE_AFTER_MS: String(idleMs) }
+  const child = spawn('npm', ['start'], { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const timer = setTimeout(() => reject(new Error(`not ready in time:\n${output}`)), installAndBuildMs)
@@ -161,6 +167,34 @@ async function mail(): Promise<void> {
   await check('curl smtp: an unknown domain is refused', () => refused(send('nobody'), /550 5\.1\.2 /))
 }
 
+/** Names of the backends that are not asleep. */
+async function awake(): Promise<string[]> {
+  const stats = (await (await fetch('http://127.0.0.1:9901/stats')).json()) as {
+    resolver: { backends: { backend: string; state: string }[] }
+  }
+  return stats.resolver.backends.filter(({ state }) => state !== 'asleep').map(({ backend }) => backend)
+}
+
+async function untilAsleep(): Promise<void> {
+  const deadline = Date.now() + sleepMs
+  for (let left = await awake(); left.length > 0; left = await awake()) {
+    assert.ok(Date.now() < deadline, `still awake: ${left.join(', ')}`)
+    await sleep(200)
+  }
+}
+
+/** What a backend keeps while it sleeps is there when it wakes. */
+async function sleeps(table: string): Promise<void> {
+  await check('every backend sleeps again', untilAsleep)
+  await check('curl: alpha wakes', async () => assert.match(await ask('alpha.localhost'), /alpha[^]*\n200 /))
+  if (/PostgreSQL +not installed/.test(table)) return
+  await check('psql: alpha keeps a table', () => sql('alpha', 'create table kept as select 7 as n'))
+  await check('PostgreSQL sleeps', untilAsleep)
+  await check('psql: alpha wakes with its table', async () =>
+    assert.equal((await sql('alpha', 'select n from kept')).stdout.trim(), '7'),
+  )
+}
+
 async function refused(attempt: Promise<unknown>, expected: RegExp): Promise<void> {
   let output: string
   try {
@@ -179,7 +213,9 @@ async function round(signal: NodeJS.Signals): Promise<void> {
   await check('npm start gets ready', async () => (running = await start()))
   if (running === undefined) return
   const { child, output } = running
+  await check('every backend sleeps at first', async () => assert.deepEqual(await awake(), []))
   await answers(output)
+  await sleeps(output)
   await check(`${signal} drains and ends it with 0`, () => stop(child, signal))
   if (process.platform === 'linux') {
     await check('nothing is left running', async () => assert.deepEqual(left(child.pid!), []))

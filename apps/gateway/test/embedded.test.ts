@@ -4,7 +4,7 @@ import { describeNeeding, findFreePort, type Launched, run, temporaryDirectory }
 import { MongoClient } from 'mongodb'
 import { createTransport } from 'nodemailer'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { anyPorts, startGateway, statsOf } from './gateway-process.ts'
 
 const names = ['HTTP', 'TCP_POSTGRES', 'TCP_MYSQL', 'TCP_MONGODB', 'SMTP', 'ADMIN'] as const
@@ -166,6 +166,51 @@ describe.each([1, 2])('the embedded default with %i workers', (workers) => {
 })
 
 describe('the embedded default', () => {
+  it('lets every backend sleep at first and after a while, keeps its data, and wakes it again', async () => {
+    const ports = { HTTP_PORT: await findFreePort(), SMTP_PORT: await findFreePort(), ADMIN_PORT: await findFreePort() }
+    const postgres = await findFreePort()
+    const scratch = scratchDirectory()
+    const numbers = { ...ports, TCP_POSTGRES_PORT: postgres, IDLE_AFTER_MS: 200 }
+    const given = Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, `${value}`]))
+    const gateway = await startGateway({ args: ['--workers', '2'], env: { ...anyPorts, ...given, TMPDIR: scratch } })
+    const query = async (text: string): Promise<unknown> => {
+      const client = new pg.Client(`postgres://demo:demo@127.0.0.1:${postgres}/alpha`)
+      await client.connect()
+      try {
+        return (await client.query<Record<string, unknown>>(text)).rows[0]
+      } finally {
+        await client.end()
+      }
+    }
+    const states = async (): Promise<Record<string, string>> => {
+      const { resolver } = (await statsOf(ports.ADMIN_PORT)) as unknown as {
+        resolver: { backends: { backend: string; state: string }[] }
+      }
+      return Object.fromEntries(resolver.backends.map(({ backend, state }) => [backend, state]))
+    }
+    const asleep = (name: string): Promise<void> =>
+      vi.waitFor(async () => expect((await states())[name]).toBe('asleep'), { timeout: 30_000 })
+    const mail = { from: 'me@example.com', to: 'you@alpha.localhost', subject: 'hi', text: 'hi' }
+    const used: Record<string, () => Promise<unknown>> = {
+      'http-alpha': () => run('curl', ['-sf', '-H', 'Host: alpha.localhost', `127.0.0.1:${ports.HTTP_PORT}/`]),
+      'smtp-alpha': () => createTransport({ host: '127.0.0.1', port: ports.SMTP_PORT }).sendMail(mail),
+      postgres: () => query('create table if not exists kept as select 7 as n'),
+    }
+    try {
+      expect(Object.values(await states()).every((state) => state === 'asleep')).toBe(true)
+      const cycle = async ([name, use]: [string, () => Promise<unknown>]): Promise<void> => {
+        await use()
+        await asleep(name)
+      }
+      await Promise.all(Object.entries(used).map(cycle))
+      await Promise.all(Object.entries(used).map(cycle))
+      expect(await query('select n from kept')).toEqual({ n: 7 })
+    } finally {
+      await gateway.stop()
+    }
+    expect(readdirSync(scratch)).toEqual([])
+  })
+
   it('ends at once at a second signal, and leaves nothing behind', async () => {
     const [port, postgres] = [await findFreePort(), await findFreePort()]
     const scratch = scratchDirectory()

@@ -56,6 +56,8 @@ export function embeddedConfig(
     resolver,
     // The resolver knows at once when a server is up, and when it is gone.
     coldStart: { wokenTtlMs: 0 },
+    // Soon enough to see it.
+    idle: { afterMs: 60_000 },
     guard: { allow: backends.map((port) => `${loopback} ${port}`) },
     admin: { address: `${loopback}:${ports.admin}` },
   }

@@ -3,14 +3,7 @@ import { GatewayError, ResolveError, type Resolution, type Resolver, type RouteR
 import { tlsFromEnv } from '@proxy/tls'
 import { embeddedPorts } from '../embedded/config.ts'
 import { ConfigError } from '../config/problems.ts'
-import type {
-  DrainConfig,
-  GatewayConfig,
-  ListenerConfig,
-  LogConfig,
-  ResolverConfig,
-  TlsConfig,
-} from '../config/types.ts'
+import type { GatewayConfig, ListenerConfig, ResolverConfig, TlsConfig } from '../config/types.ts'
 import { EnvironmentReader } from './reader.ts'
 import { type Environment, isSet, variables } from './variables.ts'
 
@@ -45,8 +38,10 @@ export function environmentConfig(env: Environment): GatewayConfig {
 }
 
 /** What the variables say about the process itself; the embedded default heeds it too. */
-export function processConfig(reader: EnvironmentReader): { log: LogConfig; drain: DrainConfig } {
+export function processConfig(reader: EnvironmentReader): Pick<GatewayConfig, 'log' | 'drain' | 'idle'> {
+  const afterMs = reader.integer('IDLE_AFTER_MS', 1, 86_400_000)
   return {
+    ...(afterMs !== undefined && { idle: { afterMs } }),
     log: { level: reader.oneOf('LOG_LEVEL', logLevels) },
     drain: {
       delayMs: reader.integer('DRAIN_DELAY_MS', 0, 3_600_000),

@@ -49,6 +49,7 @@ export const variables: readonly VariableFacts[] = [
   variable('ADMIN_PORT', 'all', 'adjusts'),
   variable('ADMIN_TOKEN', 'all', 'adjusts'),
   variable('LOG_LEVEL', 'all', 'adjusts'),
+  variable('IDLE_AFTER_MS', 'all', 'adjusts'),
   variable('DRAIN_DELAY_MS', 'all', 'adjusts'),
   variable('DRAIN_DEADLINE_MS', 'all', 'adjusts'),
 ]
