@@ -4,7 +4,9 @@ import { acts, eventsPath, reads } from './api/routes.ts'
 
 const page = readFileSync(new URL('../../../../docs/reference/admin-api.md', import.meta.url), 'utf8')
 const folder = new URL('./api/', import.meta.url)
-const sources = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), 'utf8'))
+const sources = readdirSync(folder)
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => readFileSync(new URL(name, folder), 'utf8'))
 
 /** Members of the interfaces that describe answers. */
 function members(): string[] {

@@ -51,7 +51,7 @@ export class OverviewView {
         { title: 'Per second', class: 'num', text: (listener) => rate(activity(listener)) },
         {
           title: '',
-          class: 'plot',
+          class: 'plot opt',
           make: spark,
           update: (cell, { name }) => drawSpark(/** @type {Element} */ (cell.firstElementChild), this.#rates.of(name)),
         },
