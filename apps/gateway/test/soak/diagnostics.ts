@@ -1,0 +1,36 @@
+import { appendFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { Layer } from '@proxy/kernel'
+
+/** What a worker process holds at one moment. */
+export interface Sample {
+  readonly pid: number
+  readonly atMs: number
+  readonly heapBytes: number
+  readonly rssBytes: number
+  /** `process.getActiveResourcesInfo()`, counted. */
+  readonly resources: Readonly<Record<string, number>>
+}
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Appends a sample, taken behind a collection, as a line of JSON to a file. */
+export function diagnostics(file: string, everyMs: number): Layer {
+  return {
+    name: 'diagnostics',
+    setup() {
+      const timer = setInterval(() => appendFileSync(file, `${JSON.stringify(sample())}\n`), everyMs).unref()
+      return () => clearInterval(timer)
+    },
+  }
+}
+
+function sample(): Sample {
+  collect()
+  const { heapUsed, rss } = process.memoryUsage()
+  const resources: Record<string, number> = {}
+  for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
+  return { pid: process.pid, atMs: Date.now(), heapBytes: heapUsed, rssBytes: rss, resources }
+}
