@@ -28,6 +28,11 @@ const pages: readonly (readonly [factory: string, type: string, file: string])[]
   ['mongodb(options)', 'MongodbOptions', 'packages/mongodb/src/options.ts'],
   ['smtp(options)', 'SmtpOptions', 'packages/smtp/src/options.ts'],
   ['tcp(options)', 'TcpOptions', 'packages/tcp/src/options.ts'],
+  ['redisResolver(options)', 'RedisResolverOptions', 'packages/resolver-redis/src/resolver.ts'],
+  ['redisResolver(options), redisLocked(resolver, options)', 'WakeOptions', 'packages/resolver-redis/src/shared.ts'],
+  ['everything of @proxy/resolver-redis', 'RedisOptions', 'packages/resolver-redis/src/settings.ts'],
+  ['wakeWorker(options)', 'WakeWorkerOptions', 'packages/resolver-redis/src/worker.ts'],
+  ['new RedisPeers(options)', 'RedisPeersOptions', 'packages/resolver-redis/src/peers.ts'],
   ['dockerResolver(options)', 'DockerResolverOptions', 'packages/resolver-docker/src/options.ts'],
   ['kubernetesResolver(options)', 'KubernetesResolverOptions', 'packages/resolver-kubernetes/src/options.ts'],
   ['tls(options)', 'TlsOptions', 'packages/tls/src/options.ts'],
@@ -45,7 +50,7 @@ export interface Option {
 
 /** The members of an interface with their docstrings. Every member must have one. */
 export function optionsOf(source: string, type: string): Option[] {
-  const body = new RegExp(`export interface ${type} \\{\\n([^]*?)\\n\\}`).exec(source)?.[1]
+  const body = new RegExp(`export interface ${type}(?: extends \\w+)? \\{\\n([^]*?)\\n\\}`).exec(source)?.[1]
   if (body === undefined) throw new Error(`there is no interface ${type}`)
   return [
     ...body.matchAll(/(?: {2}\/\*\*([^]*?)\*\/\n)? {2}readonly (\w+)(\??):\s*([^]*?)(?=\n {2}(?:\/\*\*|readonly)|$)/g),

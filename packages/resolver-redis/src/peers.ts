@@ -25,7 +25,7 @@ interface Waiting {
 }
 
 const deadlineMs = 5_000
-const heartbeatMs = 3_000
+const heartbeatMs = 2_000
 const mostWaiting = 1_000
 const mostAnswering = 1_000
 const longestInfo = 16_384

@@ -1,9 +1,11 @@
 import type { Resolver } from '@proxy/kernel'
 import type { DockerResolverOptions, DockerTls } from '@proxy/resolver-docker'
 import type { KubernetesResolverOptions } from '@proxy/resolver-kubernetes'
+import type { RedisResolverOptions } from '@proxy/resolver-redis'
 import { z } from 'zod'
+import { redisLog } from '../logging/redis-log.ts'
 import type { LoadedConfig } from './load.ts'
-import { flag, milliseconds, type Shape, text } from './schema.ts'
+import { callback, count, flag, milliseconds, redisSource, type Shape, text } from './schema.ts'
 
 /** A resolver that a configuration declares by its name. */
 interface Declared {
@@ -40,6 +42,15 @@ const kubernetes: Shape<KubernetesResolverOptions> = {
   kubeconfig: z.union([z.string().min(1), z.custom((value) => typeof value === 'object' && value !== null)]).optional(),
 }
 
+const redis: Shape<RedisResolverOptions> = {
+  redis: redisSource.optional(),
+  prefix: text,
+  commandTimeoutMs: milliseconds,
+  leaseMs: milliseconds,
+  maxRoutes: count,
+  onState: callback,
+}
+
 const declared = {
   docker: {
     options: z.strictObject(docker),
@@ -49,6 +60,13 @@ const declared = {
     options: z.strictObject(kubernetes),
     make: async (options: KubernetesResolverOptions) =>
       (await import('@proxy/resolver-kubernetes')).kubernetesResolver(options),
+  },
+  redis: {
+    options: z.strictObject(redis),
+    make: async (options: RedisResolverOptions, loaded: LoadedConfig) => {
+      const { redisResolver } = await import('@proxy/resolver-redis')
+      return redisResolver({ onState: redisLog(loaded), ...options })
+    },
   },
 } satisfies Record<string, Declared>
 

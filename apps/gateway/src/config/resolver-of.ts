@@ -4,6 +4,7 @@ import { fixedResolver, type ResolveFunction, type Resolver, staticResolver } fr
 import { messageOf } from '../fleet/failure.ts'
 import { declaredResolver } from './declared-resolvers.ts'
 import type { LoadedConfig } from './load.ts'
+import { lockedWakes } from './locked-wakes.ts'
 import { ConfigError } from './problems.ts'
 import { importDefault } from './read-file.ts'
 import type { ResolverConfig } from './types.ts'
@@ -11,7 +12,7 @@ import type { ResolverConfig } from './types.ts'
 /** The resolver itself, whatever way it was written. Throws {@link ConfigError}. */
 export async function resolverOf(loaded: LoadedConfig): Promise<Resolver | ResolveFunction> {
   try {
-    return await make(loaded.config.resolver, loaded)
+    return await lockedWakes(await make(loaded.config.resolver, loaded), loaded.config.cluster)
   } catch (error) {
     if (error instanceof ConfigError) throw error
     throw problem(loaded, messageOf(error), undefined, error)

@@ -100,7 +100,12 @@ const log: Shape<LogConfig> = {
   access: z.union([z.boolean(), z.strictObject(access)]).optional(),
 }
 
-const cluster: Shape<ClusterConfig> = { redis: redisSource, prefix: text, name: text }
+const cluster: Shape<ClusterConfig> = {
+  redis: redisSource,
+  prefix: text,
+  lockWakes: flag,
+  name: text,
+}
 
 const drain: Shape<DrainConfig> = { delayMs: milliseconds, deadlineMs: milliseconds }
 

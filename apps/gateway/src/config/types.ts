@@ -20,8 +20,8 @@ import type { SmtpOptions } from '@proxy/smtp'
 import type { TcpOptions } from '@proxy/tcp'
 import type { MetricOptions, TraceOptions } from '@proxy/telemetry'
 import type { TlsOptions } from '@proxy/tls'
-
 import type { DeclaredResolverConfig } from './declared-resolver-types.ts'
+
 /** What `gateway.config.*` holds. Everything but `listeners` and `resolver` has a default. */
 export interface GatewayConfig {
   readonly listeners: readonly ListenerConfig[]
@@ -116,6 +116,11 @@ export interface ClusterConfig {
   readonly redis: RedisSource
   /** The same for all machines of a cluster. Default `proxy:`. */
   readonly prefix?: string | undefined
+  /**
+   * Call `wake` and `sleep` of the resolver at one machine at a time, for resolvers whose backends every machine reaches; `redis`
+   * does so anyway. Default false.
+   */
+  readonly lockWakes?: boolean | undefined
   /** Of this machine, for people. Default: the host's name. */
   readonly name?: string | undefined
 }
