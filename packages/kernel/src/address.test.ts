@@ -59,6 +59,16 @@ describe('parseEndpoint', () => {
     expect(parseEndpoint({ host: '::1' })).toEqual({ host: '::1', port: undefined })
   })
 
+  it('keeps what a record says of it beside the address, and nothing else', () => {
+    const said = { host: 'DB', port: 1, weight: 0, draining: true, secret: 'x' }
+    expect(parseEndpoint(said)).toEqual({ host: 'db', port: 1, weight: 0, draining: true })
+    expect(Object.keys(parseEndpoint({ host: 'db' }))).toEqual(['host', 'port'])
+  })
+
+  it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('refuses the weight %d', (weight) => {
+    expect(() => parseEndpoint({ host: 'db', weight })).toThrowError(refusal('weight'))
+  })
+
   it.each([
     '',
     ':5432',

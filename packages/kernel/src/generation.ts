@@ -39,7 +39,7 @@ export class Generation {
 
   /** The parts of a dial that do not depend on a session. */
   dialRequest(backend: Backend, key: string, protocol: Protocol, listener: string): DialRequest {
-    return ownRequest(this.pipeline.parts, backend, key, protocol.name, listener, protocol)
+    return ownRequest(this.pipeline.parts, { backend, key, listener, protocol: protocol.name }, protocol)
   }
 
   /** A dial on the gateway's own account: the caller owns the upstream. */

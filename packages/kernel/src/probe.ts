@@ -1,5 +1,5 @@
 import type { ChannelOwner } from './channel.ts'
-import type { Backend, Dial, DialRequest, Endpoint, ProbeTarget, Protocol } from './contracts.ts'
+import type { Dial, DialRequest, ProbeTarget, Protocol } from './contracts.ts'
 import { GatewayError } from './errors.ts'
 import type { PipelineParts } from './pipeline.ts'
 import { defaultPortOf } from './protocols.ts'
@@ -11,10 +11,7 @@ const MAX_PROBE_BYTES = 65_536
 export async function probe(parts: PipelineParts, dial: Dial, target: ProbeTarget, signal: AbortSignal): Promise<void> {
   const { backend, key, listener } = target
   const protocol = parts.protocolOf(listener, target.protocol)
-  const dialled = await dial(
-    ownRequest(parts, backend, key, target.protocol, listener, protocol, target.endpoint),
-    signal,
-  )
+  const dialled = await dial(ownRequest(parts, target, protocol), signal)
   if (protocol?.ready === undefined) return dialled.link.destroy()
   const upstream = new UpstreamChannel(dialled, ownerless(signal), MAX_PROBE_BYTES, key, backend, parts.backendTls)
   const leave = (): void => upstream.fail(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE'))
@@ -30,15 +27,8 @@ export async function probe(parts: PipelineParts, dial: Dial, target: ProbeTarge
 }
 
 /** The parts of a dial that do not depend on a session: all that there is to one on the gateway's own account. */
-export function ownRequest(
-  parts: PipelineParts,
-  backend: Backend,
-  key: string,
-  name: string,
-  listener: string,
-  protocol: Protocol | undefined,
-  endpoint: Endpoint | undefined = backend.endpoints[0],
-): DialRequest {
+export function ownRequest(parts: PipelineParts, target: ProbeTarget, protocol: Protocol | undefined): DialRequest {
+  const { backend, key, listener, protocol: name, endpoint = backend.endpoints[0] } = target
   if (endpoint === undefined) throw new GatewayError('PROXY_RESOLVE_INTERNAL')
   return {
     backend,

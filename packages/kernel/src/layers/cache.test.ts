@@ -52,6 +52,20 @@ const tls = (serverName: string, fingerprint256?: string): TlsInfo => ({
   certificate: fingerprint256 === undefined ? undefined : ({ fingerprint256 } as PeerCertificate),
 })
 
+it('tells how it does', async () => {
+  const context = layerContext()
+  const layer = cache()
+  expect(layer.stats?.()).toEqual({})
+  layer.setup?.(context)
+  const resolve = layer.resolve?.(({ key }) => {
+    if (key === 'gone') throw new ResolveError('NOT_FOUND')
+    return backend(`${key}:1`)
+  }) as Resolve
+  for (const key of ['a', 'a', 'a', 'b']) await resolve(request(key), never)
+  for (let times = 0; times < 3; times++) expect(() => resolve(request('gone'), never)).toThrowError()
+  expect(layer.stats?.()).toEqual({ size: 3, hits: 2, misses: 3, negativeHits: 2 })
+})
+
 describe('what is remembered', () => {
   it('is the answer, synchronously, until its time is up', () => {
     const { ask, next, context } = cached(byKey, { ttlMs: 100 })

@@ -43,6 +43,7 @@ export function cache(options: CacheOptions = {}): Layer {
       if (routes === undefined) throw new GatewayError('PROXY_INTERNAL')
       return (request, signal) => routes.resolve(next, request, signal)
     },
+    stats: () => latest?.stats ?? {},
   }
 }
 
@@ -59,6 +60,9 @@ class RouteCache {
   readonly #store: RouteStore
   /** A lookup that is no longer listed here was invalidated on its way: its answer is not stored. */
   readonly #lookups = new Map<string, Lookup>()
+  #hits = 0
+  #misses = 0
+  #negativeHits = 0
 
   constructor(settings: Settings, context: LayerContext) {
     this.#settings = settings
@@ -81,10 +85,22 @@ class RouteCache {
   resolve(next: Resolve, request: RouteRequest, signal: AbortSignal): Backend | Promise<Backend> {
     const slot = this.#settings.slot(request)
     const stored = this.#store.get(slot, this.#context.clock.now())
-    if (stored === undefined)
-      return this.#lookups.get(slot)?.flight.join(signal) ?? this.#ask(next, request, slot, signal)
-    if (stored.backend === undefined) throw stored.error
+    if (stored === undefined) return this.#miss(next, request, slot, signal)
+    if (stored.backend === undefined) {
+      this.#negativeHits++
+      throw stored.error
+    }
+    this.#hits++
     return stored.backend
+  }
+
+  get stats(): Record<string, unknown> {
+    return { size: this.#store.size, hits: this.#hits, misses: this.#misses, negativeHits: this.#negativeHits }
+  }
+
+  #miss(next: Resolve, request: RouteRequest, slot: string, signal: AbortSignal): Backend | Promise<Backend> {
+    this.#misses++
+    return this.#lookups.get(slot)?.flight.join(signal) ?? this.#ask(next, request, slot, signal)
   }
 
   #ask(next: Resolve, request: RouteRequest, slot: string, signal: AbortSignal): Backend | Promise<Backend> {

@@ -14,6 +14,11 @@ export class ConnectionCount {
     this.#most = most
   }
 
+  /** Keys that have sessions. */
+  get keys(): number {
+    return this.#counts.size
+  }
+
   /** Forgets sessions as they end. */
   watch(hooks: Hooks): Disposer | undefined {
     if (this.#most === Number.POSITIVE_INFINITY) return undefined

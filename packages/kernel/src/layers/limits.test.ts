@@ -30,6 +30,17 @@ function limited(options: LimitsOptions, next: Resolve = ({ key }) => backend(`$
   }
 }
 
+it('tells how many keys it knows', () => {
+  const layer = limits({ maxConnectionsPerKey: 2 })
+  const context = layerContext()
+  layer.setup?.(context)
+  const resolve = layer.resolve?.(() => backend('a:1')) as Resolve
+  for (const key of ['a', 'a', 'b']) void resolve(request(key, { session: key }), never)
+  expect(layer.stats?.()).toEqual({ keys: 2 })
+  context.hooks.emit('session:end', { session: 'a' } as SessionEndEvent)
+  expect(layer.stats?.()).toEqual({ keys: 1 })
+})
+
 describe('maxConnectionsPerKey', () => {
   it('refuses one session more than allowed, for that key alone', () => {
     const { route } = limited({ maxConnectionsPerKey: 2 })

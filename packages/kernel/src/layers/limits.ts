@@ -34,6 +34,7 @@ export function limits(options: LimitsOptions): Layer {
         return connections.resolve(next, request, signal)
       }
     },
+    stats: () => ({ keys: Math.max(connections.keys, rate.keys) }),
   }
 }
 

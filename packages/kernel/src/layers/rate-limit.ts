@@ -18,6 +18,11 @@ export class RateLimit {
     this.#burstMs = Math.max(0, 1_000 - this.#intervalMs)
   }
 
+  /** Keys that are remembered. */
+  get keys(): number {
+    return this.#paidAt.size
+  }
+
   /** Throws `PROXY_LIMIT_RATE` when the key has taken too many. */
   take(key: string, clock: Clock): void {
     if (this.#intervalMs === 0) return
