@@ -60,7 +60,7 @@ function broken(options?: BreakerOptions): Broken {
       const { backend: to, endpoint } = dialRequest(resolution)
       const error = new GatewayError('PROXY_BACKEND_CLOSED')
       const event = { session, listener: 'db', protocol: 'postgresql', key: 'alpha', backend: to, endpoint, error }
-      context.hooks.emit(name, event as never)
+      context.hooks.emit(name, event)
     },
     stats: () => layer.stats?.() ?? {},
   }

@@ -1,6 +1,6 @@
 import { layerConformance } from '@proxy/testkit'
 import { backend } from '../backend.ts'
-import { breaker, cache, coldStart, guard, idle, limits, retry } from './index.ts'
+import { breaker, cache, coldStart, guard, health, idle, limits, retry } from './index.ts'
 
 const routed = backend('203.0.113.7:7777')
 
@@ -22,6 +22,12 @@ layerConformance({ name: 'breaker conformance, at the first failure', layer: () 
 layerConformance({
   name: 'retry conformance, several endpoints',
   layer: () => retry(),
+  resolution: { endpoint: ['203.0.113.7:7777', '203.0.113.8:7777'] },
+})
+layerConformance({ layer: () => health() })
+layerConformance({
+  name: 'health conformance, several endpoints',
+  layer: () => health({ intervalMs: 10, timeoutMs: 10 }),
   resolution: { endpoint: ['203.0.113.7:7777', '203.0.113.8:7777'] },
 })
 layerConformance({ name: 'guard conformance', layer: () => guard({ allow: ['203.0.113.0/24 7777'] }) })
