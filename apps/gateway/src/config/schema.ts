@@ -1,4 +1,4 @@
-import type { BackendTls, GuardOptions, ListenerLimits, ResolutionRecord, TlsMode } from '@proxy/kernel'
+import type { BackendTls, Endpoint, GuardOptions, ListenerLimits, ResolutionRecord, TlsMode } from '@proxy/kernel'
 import { z } from 'zod'
 import { tokenPattern, tokenRule } from '../admin/token.ts'
 import type {
@@ -125,7 +125,13 @@ const backendTls: Shape<BackendTls> = {
   insecure: flag,
 }
 
-const endpoint = z.union([z.string().min(1), z.strictObject({ host: z.string().min(1), port: port.optional() })])
+const record: Shape<Endpoint> = {
+  host: z.string().min(1),
+  port: port.optional(),
+  weight: z.number().min(0).optional(),
+  draining: flag,
+}
+const endpoint = z.union([z.string().min(1), z.strictObject(record)])
 
 const resolution: Shape<ResolutionRecord> = {
   endpoint: z.union([endpoint, z.array(endpoint).min(1)]),
