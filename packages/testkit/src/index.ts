@@ -19,6 +19,7 @@ export type { ProtocolFixture, ProtocolSubject, ReadySubject, SecureFixture } fr
 export { relayChecks, relayConformance, type RelayConformance } from './relay/conformance.ts'
 export type { RelaySubject } from './relay/subject.ts'
 export { secureAsClient, testTls, type TestTlsOptions } from './tls/test-tls.ts'
+export { type SilentListener, silentListener } from './transport/silent-listener.ts'
 export { transportChecks, transportConformance, type TransportConformance } from './transport/conformance.ts'
 export type { TransportSubject } from './transport/subject.ts'
 export { settle, turn, until, within } from './waiting.ts'
