@@ -15,7 +15,6 @@ export interface FaultWindow {
 export interface FaultsOptions {
   readonly gateway: Launched
   readonly adminPort: number
-  readonly bellPort: number
   readonly servers: Servers
   readonly random: Random
   readonly over: () => boolean
@@ -46,11 +45,10 @@ export class Faults {
   }
 
   async #killBackend(): Promise<void> {
-    const { servers, random, bellPort } = this.#options
+    const { servers, random } = this.#options
     const protocol = protocolNames[random.between(0, protocolNames.length - 1)]!
     const window = this.#open('backend killed', protocol)
     await servers.kill(protocol)
-    await fetch(`http://127.0.0.1:${bellPort}/${protocol}`)
     this.#close(window)
   }
 

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import { type Backend, type Disposer, type Resolution, type Resolver, type RouteRequest } from '@proxy/kernel'
 
 export interface SoakResolverOptions {
@@ -6,12 +5,10 @@ export interface SoakResolverOptions {
   readonly ports: Readonly<Record<string, number>>
   /** Where the soak starts and stops backends when it is asked to. */
   readonly deskPort: number
-  /** Where it is told that a backend is gone. */
-  readonly bellPort: number
 }
 
-/** One tenant for each protocol; the soak's own process owns the servers. */
-export function soakResolver({ ports, deskPort, bellPort }: SoakResolverOptions): Resolver {
+/** One tenant for each protocol; the soak's own process owns the servers. Nobody tells it when one dies. */
+export function soakResolver({ ports, deskPort }: SoakResolverOptions): Resolver {
   const awake = new Set<string>()
   const watchers = new Set<(id: string) => void>()
   const changed = (id: string): void => {
@@ -21,16 +18,6 @@ export function soakResolver({ ports, deskPort, bellPort }: SoakResolverOptions)
     const response = await fetch(`http://127.0.0.1:${deskPort}/${what}/${id}`)
     if (!response.ok) throw new Error(`${what} ${id}: ${response.status}`)
   }
-  const bell = createServer((request, response) => {
-    const id = request.url!.slice(1)
-    awake.delete(id)
-    changed(id)
-    response.end()
-  })
-  bell
-    .on('error', () => {})
-    .listen(bellPort, '127.0.0.1')
-    .unref()
   return {
     name: 'soak',
     resolve({ listener }: RouteRequest): Resolution {
@@ -49,9 +36,6 @@ export function soakResolver({ ports, deskPort, bellPort }: SoakResolverOptions)
     watch(changed: (id: string) => void): Disposer {
       watchers.add(changed)
       return () => void watchers.delete(changed)
-    },
-    async close() {
-      bell.close()
     },
   }
 }

@@ -42,7 +42,6 @@ interface Ports {
   readonly listeners: Readonly<Record<ProtocolName, number>>
   readonly admin: number
   readonly desk: number
-  readonly bell: number
 }
 
 export async function soak(options: SoakOptions): Promise<SoakResult> {
@@ -74,7 +73,7 @@ async function run({ minutes, seed, clients }: SoakOptions, scene: Scene): Promi
   const served: Record<string, number> = {}
   const acknowledged = new Map<ProtocolName, string[]>(protocolNames.map((name) => [name, []]))
   const random = new Random(seed)
-  const faults = new Faults({ gateway, adminPort: ports.admin, bellPort: ports.bell, servers: real, random, over })
+  const faults = new Faults({ gateway, adminPort: ports.admin, servers: real, random, over })
   const watch = new FileWatch()
   const timer = setInterval(() => void look(watch, scene), sampleMs)
   const done = (deed: Deed): void => {
@@ -155,10 +154,10 @@ const complaintsOf = (output: string): string[] =>
 async function somePorts(): Promise<Ports> {
   const entries = await Promise.all(protocolNames.map(async (name) => [name, await findFreePort()] as const))
   const listeners = Object.fromEntries(entries) as Record<ProtocolName, number>
-  return { listeners, admin: await findFreePort(), desk: await findFreePort(), bell: await findFreePort() }
+  return { listeners, admin: await findFreePort(), desk: await findFreePort() }
 }
 
-function files({ listeners, admin, desk, bell }: Ports, { backends }: Servers): Record<string, string> {
+function files({ listeners, admin, desk }: Ports, { backends }: Servers): Record<string, string> {
   const config = {
     listeners: Object.entries(listeners).map(([protocol, port]) => ({
       name: protocol,
@@ -174,7 +173,7 @@ function files({ listeners, admin, desk, bell }: Ports, { backends }: Servers): 
     log: { level: process.env['SOAK_LOG'] ?? 'info', pretty: false },
   }
   const ports = Object.fromEntries(Object.entries(backends).map(([name, { port }]) => [name, port]))
-  const resolver = { ports, deskPort: desk, bellPort: bell }
+  const resolver = { ports, deskPort: desk }
   return {
     samples: '',
     'resolver.mjs': `import { soakResolver } from ${JSON.stringify(module('resolver.ts'))}
