@@ -1,1 +1,2 @@
-export {}
+export { httpResolver } from './http-resolver.ts'
+export type { HttpResolverOptions } from './options.ts'
