@@ -19,6 +19,7 @@ export class RedisAwayError extends Error {
 const unfit =
   /^(LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|BUSY|UNBLOCKED|NOREPLICAS|MISCONF|OOM|NOAUTH|WRONGPASS|NOPERM)/
 const longPings = 3
+const lookMs = 25
 
 /**
  * Commands to Redis with a deadline. After the first that fails, none is sent until a probe has been answered: nothing
@@ -33,6 +34,7 @@ export class RedisLink {
   #timer: NodeJS.Timeout | undefined
   #silent = 0
   #probes = 0
+  #awaySince: number = performance.now()
   #closed = false
 
   constructor(options: RedisLinkOptions) {
@@ -64,6 +66,14 @@ export class RedisLink {
       this.#fail(error as Error)
       throw new RedisAwayError('Redis does not answer', { cause: error })
     }
+  }
+
+  /** Whether Redis answers; settles when it does, or has not done so for `patienceMs`. */
+  async isThere(patienceMs: number): Promise<boolean> {
+    while (!this.#closed && this.#state !== 'ready' && performance.now() - this.#awaySince < patienceMs) {
+      await new Promise((resolve) => setTimeout(resolve, lookMs))
+    }
+    return this.#state === 'ready'
   }
 
   close(): void {
@@ -112,6 +122,7 @@ export class RedisLink {
 
   #fail(error: Error): void {
     if (this.#closed || this.#state === 'stale') return
+    if (this.#state === 'ready') this.#awaySince = performance.now()
     this.#become('stale', error)
     this.#probeIn(pauseMs(0))
   }

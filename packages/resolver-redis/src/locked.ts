@@ -16,10 +16,12 @@ import { type Origin, originOf, Shared, type WakeOptions } from './shared.ts'
 // How long an outcome answers for those who learned before it that the backend is asleep.
 const outcomeMs = 2_000
 const claimMs = 600_000
+// A start takes longer than that, and to start twice is worse than to wait.
+const patienceMs = 3_000
 
 /**
  * Another resolver, whose wakes and sleeps happen once among all machines: one gateway at a time calls its `wake`, the others
- * get what came of it. While Redis is away it is called as if there were one machine. Throws `PROXY_CONFIG_INVALID`.
+ * get what came of it. While Redis is away (for more than three seconds) it is called as if there were one machine. Throws `PROXY_CONFIG_INVALID`.
  */
 export function redisLocked(inner: Resolver, options: WakeOptions = {}): Resolver {
   if (inner.wake === undefined) return inner
@@ -52,7 +54,7 @@ class LockedResolver implements Resolver {
     const ended = AbortSignal.any([signal, this.#closing.signal])
     const { bus, lead, store } = this.#shared
     const key = originOf(sleeping.metadata)?.key ?? sleeping.id
-    if (bus.link.state === 'stale') return this.#wakeAlone(sleeping, ended)
+    if (!(await bus.link.isThere(patienceMs))) return this.#wakeAlone(sleeping, ended)
     const record = await lead.wake(
       {
         lock: sleeping.id,

@@ -1,10 +1,10 @@
-/** One of several machines: `<url> queue|worker|locked <name>`. Says what it does; SIGUSR2 lets a wake under way succeed. */
+/** One of several machines: `<url> queue|worker|locked <name> [<leaseMs>]`. Says what it does; SIGUSR2 lets a wake under way succeed. */
 import type { Backend, Resolver } from '@proxy/kernel'
 import { redisLocked, redisResolver, wakeWorker } from '../src/index.ts'
 import { never, resolved } from './support.ts'
 
-const [redis = '', role = ''] = process.argv.slice(2)
-const leaseMs = 1_000
+const [redis = '', role = '', , lease = '10000'] = process.argv.slice(2)
+const leaseMs = Number(lease)
 const told = Promise.withResolvers<string>()
 process.on('SIGUSR2', () => told.resolve('10.9.9.9:9'))
 const say = (text: string): boolean => process.stdout.write(`${text}\n`)

@@ -12,7 +12,7 @@ describeNeeding(['redis-server'], 'waking among machines', () => {
   let routes: RedisRoutes
   const ends: (() => Promise<unknown> | void)[] = []
 
-  const resolver = (leaseMs = 1_000): Resolver => {
+  const resolver = (leaseMs = 10_000): Resolver => {
     const made = redisResolver({ redis: server.url, leaseMs })
     ends.push(() => made.close?.())
     return made
@@ -133,7 +133,7 @@ describeNeeding(['redis-server'], 'waking among machines', () => {
         return jobs.length === 1 ? go.promise : Promise.resolve('10.0.0.2:2')
       },
     })
-    const victim = await gateway('queue', 'victim')
+    const victim = await gateway('queue', 'victim', '1000')
     await vi.waitFor(() => expect(jobs).toHaveLength(1), { timeout: 10_000 })
     await victim.stop('SIGKILL')
     const other = resolver()
@@ -156,7 +156,7 @@ describeNeeding(['redis-server'], 'waking among machines', () => {
   })
 
   it('a holder that was stopped past its lease: its late result is refused', async () => {
-    const held = await gateway('locked', 'held')
+    const held = await gateway('locked', 'held', '1000')
     await held.waitFor(/inner wake/)
     held.signal('SIGSTOP')
     const wake = vi.fn<() => Promise<string>>(() => Promise.resolve('10.0.0.2:2'))
