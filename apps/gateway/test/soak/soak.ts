@@ -53,6 +53,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   try {
     return await run(options, { ports, real, directory, gateway })
   } finally {
+    if (process.env['SOAK_LOG'] !== undefined) writeFileSync('soak.log', gateway.output)
     await gateway.stop()
     await real.stop()
   }
@@ -75,7 +76,7 @@ async function run({ minutes, seed, clients }: SoakOptions, scene: Scene): Promi
   const random = new Random(seed)
   const faults = new Faults({ gateway, adminPort: ports.admin, servers: real, random, over })
   const watch = new FileWatch()
-  const timer = setInterval(() => void look(watch, scene), sampleMs)
+  const timer = setInterval(() => void look(watch, scene).catch(() => {}), sampleMs)
   const done = (deed: Deed): void => {
     if (deed.told === 'ok') served[deed.protocol] = (served[deed.protocol] ?? 0) + 1
     else deeds.push(deed)
