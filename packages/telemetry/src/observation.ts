@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import type { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import type { Disposer, Hooks, LayerContext, RequestTracer } from '@proxy/kernel'
@@ -70,11 +71,11 @@ export class Observation implements Telemetry {
   }
 
   async flush(): Promise<void> {
-    await Promise.all([this.#queue?.flush(), this.#reader?.forceFlush().catch(() => undefined)])
+    await inTime([this.#queue?.flush(), this.#reader?.forceFlush().catch(() => undefined)])
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#queue?.close(), this.#reader?.shutdown().catch(() => undefined)])
+    await inTime([this.#queue?.close(), this.#reader?.shutdown().catch(() => undefined)])
   }
 
   #spanQueue(env: Environment): SpanQueue {
@@ -111,6 +112,16 @@ export class Observation implements Telemetry {
       error: new Error(`${signal} are not taken`, { cause: error }),
     })
   }
+}
+
+/** A receiver that is slow or gone holds up the end of a process for so long. */
+const flushDeadlineMs = 3_000
+
+async function inTime(work: readonly (Promise<void> | undefined)[]): Promise<void> {
+  const late = new AbortController()
+  const deadline = delay(flushDeadlineMs, undefined, { signal: late.signal }).catch(() => undefined)
+  await Promise.race([Promise.all(work), deadline])
+  late.abort()
 }
 
 function wanted(options: TelemetryOptions, signal: 'traces' | 'metrics', env: Environment): boolean {

@@ -40,7 +40,7 @@ export interface Telemetry extends Layer {
   prometheus(): string
   /** Counts what another observer lost, as `accessLog({ onDropped })` says. */
   dropped(signal: string, reason: string): void
-  /** Sends what waits. Never rejects: what cannot be sent is counted. */
+  /** Sends what waits, for at most three seconds. Never rejects: what cannot be sent is counted. */
   flush(): Promise<void>
   /** `flush`, and nothing is sent from then on. The last gateway that closes only flushes. */
   close(): Promise<void>

@@ -1,4 +1,5 @@
-// Builds what `mysqlEngine` starts; part of the set-up of the tests.
+// Builds what `mysqlEngine` starts; part of the set-up of the tests. With names as arguments, those of `go/` instead.
 import { buildGoProgram } from './go-program.ts'
 
-await buildGoProgram('mysql')
+const names = process.argv.slice(2)
+for (const name of names.length === 0 ? ['mysql'] : names) await buildGoProgram(name)

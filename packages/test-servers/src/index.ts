@@ -1,3 +1,4 @@
+export { goProgram } from './build-cache.ts'
 export { serverAccount, type Account } from './account.ts'
 export { type CertificateAuthority, certificateAuthority, type Leaf, type LeafOptions } from './certificates.ts'
 export { removeDirectory, temporaryDirectory } from './directories.ts'
@@ -25,6 +26,8 @@ export {
   MongoReader,
   withHeader,
 } from './mongo-wire.ts'
+export { otelCollector, otelReceiver, type OtelReceiver } from './otel.ts'
+export type { ReceivedPoint, ReceivedSpan } from './otel-lines.ts'
 export { findFreePort } from './ports.ts'
 export { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts'
 export { type PostgresServer, postgresServer, type PostgresServerOptions } from './postgres.ts'

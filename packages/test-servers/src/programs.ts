@@ -9,6 +9,17 @@ type MailProgram = 'postfix' | 'smtp-source' | 'swaks'
 
 type MysqlProgram = 'mariadbd' | 'mariadb' | 'sysbench'
 
+/** What reads the files of `deploy/` as a cluster, or an engine, would. */
+type Linter = 'helm' | 'kubectl-validate' | 'compose'
+
+/** The programs that are built with Go, by the directories of their modules. */
+const goPrograms: Readonly<Partial<Record<Program, string>>> = {
+  'mysql-engine': 'mysql',
+  helm: 'helm',
+  'kubectl-validate': 'kubectl-validate',
+  compose: 'compose',
+}
+
 /**
  * A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs all but `ferretdb` and
  * `mysql-engine`, which the tests' set-up builds with Go.
@@ -16,7 +27,10 @@ type MysqlProgram = 'mariadbd' | 'mariadb' | 'sysbench'
 export type Program =
   | MailProgram
   | MysqlProgram
+  | Linter
   | 'mysql-engine'
+  | 'otel-collector'
+  | 'promtool'
   | 'ferretdb'
   | 'chromium'
   | 'psql'
@@ -49,7 +63,9 @@ export function hasProgram(program: Program): boolean {
 }
 
 function look(program: Program): boolean {
-  if (program === 'mysql-engine') return existsSync(goProgram('mysql'))
+  const built = goPrograms[program]
+  if (built !== undefined) return existsSync(goProgram(built))
+  if (program === 'otel-collector') return existsSync(goProgram('otel-collector'))
   // psql and pgbench may be Debian's wrapper with nothing behind it, so they are started.
   const wrapped = program === 'psql' || program === 'pgbench'
   const found = program === 'postfix' ? 'command -v postfix && test "$(id -u)" = 0' : `command -v ${program}`
@@ -66,6 +82,9 @@ export function describeNeeding(programs: Program[], name: string, body: () => v
 
 const remedyOf: Readonly<Partial<Record<Program, string>>> = {
   'mysql-engine': 'npm test builds it where Go is installed',
+  helm: 'run packages/test-servers/src/build-linters.ts, which needs Go',
+  'kubectl-validate': 'run packages/test-servers/src/build-linters.ts, which needs Go',
+  compose: 'run packages/test-servers/src/build-linters.ts, which needs Go',
   ferretdb: 'run tools/install-ferretdb.sh, which needs Go',
 }
 
