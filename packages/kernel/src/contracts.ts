@@ -162,6 +162,8 @@ export interface DialRequest {
   readonly backend: Backend
   /** The endpoint to try. The base dial knows only this one; `retry` moves on to the others. */
   readonly endpoint: Endpoint
+  /** The endpoints in the order in which they are to be tried, `endpoint` first. Default: the backend's, beginning with `endpoint`. */
+  readonly order?: readonly Endpoint[] | undefined
   /** IP literal to connect to in place of `endpoint.host`: set by the guard to the address that it has checked. */
   readonly address?: string | undefined
   /** Used where the endpoint names no port. */

@@ -1,3 +1,5 @@
+export { type BalanceOptions, balance } from './balance.ts'
+export type { BalancePolicy } from './balance-group.ts'
 export { type BreakerOptions, breaker } from './breaker.ts'
 export { type CacheOptions, cache } from './cache.ts'
 export { type ColdStartOptions, coldStart } from './cold-start.ts'

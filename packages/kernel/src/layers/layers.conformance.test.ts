@@ -1,6 +1,6 @@
 import { layerConformance } from '@proxy/testkit'
 import { backend } from '../backend.ts'
-import { breaker, cache, coldStart, guard, health, idle, limits, retry } from './index.ts'
+import { balance, breaker, cache, coldStart, guard, health, idle, limits, retry } from './index.ts'
 
 const routed = backend('203.0.113.7:7777')
 
@@ -17,6 +17,12 @@ layerConformance({ name: 'idle conformance, at once', layer: () => idle({ afterM
 layerConformance({ layer: () => limits({ maxConnectionsPerKey: 10, maxRoutesPerSecondPerKey: 10 }) })
 layerConformance({ name: 'limits without limits', layer: () => limits({}) })
 layerConformance({ layer: () => retry() })
+layerConformance({ layer: () => balance() })
+layerConformance({
+  name: 'balance conformance, several endpoints',
+  layer: () => balance(),
+  resolution: { endpoint: ['203.0.113.7:7777', '203.0.113.8:7777'] },
+})
 layerConformance({ layer: () => breaker() })
 layerConformance({ name: 'breaker conformance, at the first failure', layer: () => breaker({ failures: 1 }) })
 layerConformance({

@@ -8,7 +8,7 @@ export interface RetryOptions {
 }
 
 /**
- * Tries the backend's other endpoints, in their order, when one cannot be dialled. Safe for any protocol: no byte has been
+ * Tries the backend's other endpoints, in their order or in that of `balance`, when one cannot be dialled. Safe for any protocol: no byte has been
  * sent yet. Only retryable errors are tried again; the last one is thrown. Throws `PROXY_CONFIG_INVALID` for fewer than
  * one attempt.
  */
@@ -27,7 +27,7 @@ export function retry(options: RetryOptions = {}): Layer {
 }
 
 async function dialAny(next: Dial, request: DialRequest, signal: AbortSignal, attempts: number): Promise<Dialled> {
-  const { endpoints } = request.backend
+  const endpoints = request.order ?? request.backend.endpoints
   const first = Math.max(0, endpoints.indexOf(request.endpoint))
   for (let attempt = 1; ; attempt++) {
     const endpoint = endpoints[(first + attempt - 1) % endpoints.length] as Endpoint
