@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { Bus } from './bus.ts'
 import { Cluster } from 'ioredis'
 import { answerOf, type Question, questionOf } from './peer-wire.ts'
-import { type GatewayPresence, Roster, rosterLeaseMs } from './roster.ts'
+import { type GatewayPresence, Roster } from './roster.ts'
 import { type RedisOptions, redisSettings, type StateListener } from './settings.ts'
 
 export interface RedisPeersOptions extends RedisOptions {
@@ -192,6 +192,3 @@ export class RedisPeers {
     return waiting
   }
 }
-
-/** For how long a gateway that died keeps its number, in milliseconds. */
-export const gatewayLeaseMs: number = rosterLeaseMs

@@ -76,7 +76,7 @@ class RedisResolver implements Resolver {
     const record = await this.#shared.lead.wake(
       {
         ...subject,
-        ready: (state) => this.#readyRecord(state, sleeping),
+        ready: (state, since) => outcomeSince(state, since) ?? this.#readyRecord(state, sleeping),
         work: (lease, stop) => this.#askToWake(origin, lease, stop, sleeping),
       },
       ended,
@@ -221,6 +221,12 @@ class RedisResolver implements Resolver {
   #tell(id: string): void {
     for (const changed of this.#watchers) changed(id)
   }
+}
+
+/** What came of the wake that was waited for. */
+function outcomeSince(state: StoredState | undefined, since: number): ResolutionRecord | undefined {
+  const ended = since > 0 && state !== undefined && state.done >= since
+  return ended && state.record?.state !== 'asleep' ? state.record : undefined
 }
 
 /** Without an id, what sleeps is told apart by its key: its endpoint may be that of nothing yet. */

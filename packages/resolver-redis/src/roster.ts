@@ -15,8 +15,8 @@ export interface GatewayPresence {
 }
 
 /** One number stays free: it stands for "no number". */
-export const mostNodes = 255
-export const rosterLeaseMs = 8_000
+const mostNodes = 255
+const rosterLeaseMs = 8_000
 
 /** Which gateways there are, and which number each has. */
 export class Roster {

@@ -194,15 +194,20 @@ describeNeeding(['redis-server'], 'waking among machines', () => {
       code: 'PROXY_RESOLVE_NOT_FOUND',
     })
     let starts = 0
+    let slow = false
     worker({
-      start: () => {
+      start: async () => {
         starts++
-        return Promise.resolve()
+        if (slow) await new Promise((resolve) => setTimeout(resolve, 500))
       },
     })
     await one.wake!(await resolved(one, 'alpha'), never)
-    // Somebody was refused there though it was started: it has died.
-    await expect(one.wake!(await resolved(one, 'alpha'), never)).resolves.toMatchObject({ state: 'ready' })
+    // Somebody was refused there though it was started: it has died. At three machines at a time it is started once.
+    const others = [one, resolver(), resolver()]
+    const dead = await Promise.all(others.map((each) => resolved(each, 'alpha')))
+    slow = true
+    const woken = await Promise.all(others.map((each, index) => each.wake!(dead[index]!, never)))
+    expect(woken.map((answer) => (answer as Backend).state)).toEqual(['ready', 'ready', 'ready'])
     expect(starts).toBe(2)
   })
 
@@ -228,6 +233,26 @@ describeNeeding(['redis-server'], 'waking among machines', () => {
     })
     expect((await resolved(two, 'alpha')).state).toBe('asleep')
     await expect(two.wake!(await resolved(two, 'alpha'), never)).resolves.toMatchObject({ state: 'ready' })
+  })
+
+  it('around another resolver, without Redis: the machine wakes by itself', async () => {
+    const own = await redisServer()
+    ends.push(() => own.stop())
+    const wake = vi.fn<() => Promise<string>>(() => Promise.resolve('10.0.0.2:2'))
+    const inner: Resolver = {
+      name: 'inner',
+      resolve: () => ({ id: 'alpha', endpoint: '10.0.0.1:1', state: 'asleep' }),
+      wake,
+    }
+    const alone = redisLocked(inner, { redis: own.url })
+    ends.push(() => alone.close?.())
+    const sleeping = await resolved(alone, 'alpha')
+    await own.kill()
+    expect(await alone.wake!(sleeping, never)).toBe('10.0.0.2:2')
+    await own.start()
+    await vi.waitFor(() => expect(alone.stats!()).toMatchObject({ redis: { state: 'ready' } }), { timeout: 15_000 })
+    await expect(alone.wake!(sleeping, never)).resolves.toMatchObject({ id: 'alpha', state: 'ready' })
+    expect(wake).toHaveBeenCalledTimes(2)
   })
 
   it('goes on when Redis goes away under it', async () => {
