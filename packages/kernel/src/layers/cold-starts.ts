@@ -97,7 +97,7 @@ export class ColdStarts implements WakeOwner {
   }
 
   wakeServes(wake: Wake, backend: Backend, waiting: number): void {
-    if (!this.#wakes.has(backend.id)) this.#wakes.set(backend.id, wake)
+    if (!this.#wakes.has(backend.id)) this.#list(backend.id, wake)
     const { deadlineMs, maxDials } = this.#settings
     if (waiting <= maxDials || this.#pacers.has(backend.id)) return
     const leftMs = wake.startedAt + deadlineMs - this.#context.clock.now()
@@ -130,7 +130,7 @@ export class ColdStarts implements WakeOwner {
     const flying = this.#wakes.get(target.backend.id)
     if (flying !== undefined) return flying.lane(target).join(signal)
     const wake = new Wake(this.#context, target, this.#settings.deadlineMs, this)
-    this.#wakes.set(target.backend.id, wake)
+    this.#list(target.backend.id, wake)
     const joined = wake.lane(target).join(signal)
     void wake.begin()
     return joined
@@ -158,8 +158,13 @@ export class ColdStarts implements WakeOwner {
     return { signal: AbortSignal.any([signal, controller.signal]), end }
   }
 
+  #list(id: string, wake: Wake): void {
+    this.#wakes.set(id, wake)
+    wake.ids.push(id)
+  }
+
   #forget(wake: Wake): void {
-    for (const [id, known] of this.#wakes) if (known === wake) this.#wakes.delete(id)
+    for (const id of wake.ids.splice(0)) this.#wakes.delete(id)
   }
 
   #underWay(now: number): Record<string, unknown>[] {

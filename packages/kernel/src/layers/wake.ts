@@ -22,6 +22,8 @@ export class Wake implements LaneOwner {
   readonly backend: Backend
   readonly key: string
   readonly startedAt: number
+  /** Under which its owner knows it. */
+  readonly ids: string[] = []
   readonly #context: LayerContext
   readonly #deadlineMs: number
   readonly #owner: WakeOwner
