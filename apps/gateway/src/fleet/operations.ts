@@ -11,6 +11,8 @@ export interface LiveTenant {
 
 export interface LiveTenants {
   readonly tenants: readonly LiveTenant[]
+  /** Bytes of open sessions, both ways, by listener. */
+  readonly bytes: Readonly<Record<string, number>>
   /** False: more sessions are open than were looked at. */
   readonly complete: boolean
 }
@@ -47,7 +49,9 @@ export const operations: Readonly<Record<string, Operation>> = {
 
 function liveTenants(sessions: readonly SessionStats[]): LiveTenants {
   const tenants = new Map<string, Omit<LiveTenant, 'protocols'> & { protocols: Set<string>; connections: number }>()
-  for (const { key, protocol, bytesFromClient, bytesToClient } of sessions) {
+  const bytes = new Map<string, number>()
+  for (const { key, listener, protocol, bytesFromClient, bytesToClient } of sessions) {
+    bytes.set(listener, (bytes.get(listener) ?? 0) + bytesFromClient + bytesToClient)
     if (key === undefined) continue
     const row = tenants.get(key)
     tenants.set(key, {
@@ -61,6 +65,7 @@ function liveTenants(sessions: readonly SessionStats[]): LiveTenants {
   const rows = [...tenants.values()].toSorted((a, b) => b.connections - a.connections).slice(0, mostTenants)
   return {
     tenants: rows.map((row) => ({ ...row, protocols: [...row.protocols] })),
+    bytes: Object.fromEntries(bytes),
     complete: sessions.length < mostSessions,
   }
 }

@@ -8,6 +8,7 @@ import { Operator } from './operator.ts'
 
 const token = 'a-token-of-some-length'
 const live = {
+  bytes: { http: 5 },
   tenants: [{ key: 'alpha', protocols: ['http'], connections: 3, bytesFromClient: 1, bytesToClient: 2 }],
   complete: true,
 }

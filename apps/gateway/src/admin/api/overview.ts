@@ -21,6 +21,8 @@ export interface ListenerView extends ListenerStats {
   readonly acceptedRate: number
   readonly refusedRate: number
   readonly requestRate: number
+  /** Both ways. */
+  readonly byteRate: number
 }
 
 export interface Overview {
@@ -89,6 +91,6 @@ export function overviewOf({ fleet }: Look, version: string, rates: RateKeeper, 
 }
 
 function listenerView(listener: ListenerStats, rates: RateKeeper): ListenerView {
-  const { accepted, refused, requests } = rates.listener(listener.name)
-  return { ...listener, acceptedRate: accepted, refusedRate: refused, requestRate: requests }
+  const { accepted, refused, requests, bytes } = rates.listener(listener.name)
+  return { ...listener, acceptedRate: accepted, refusedRate: refused, requestRate: requests, byteRate: bytes }
 }

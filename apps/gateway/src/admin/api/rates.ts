@@ -1,3 +1,4 @@
+import type { Sample } from '@proxy/telemetry'
 import { mergedListeners, mergedSamples, mergedTenants } from '../snapshot.ts'
 import type { Look } from './look.ts'
 
@@ -16,7 +17,8 @@ export interface Rates {
 export interface HistoryPoint {
   readonly at: number
   readonly connections: Readonly<Record<string, number>>
-  readonly rates: Readonly<Record<string, number>>
+  /** Bytes per second, both ways. */
+  readonly byteRates: Readonly<Record<string, number>>
 }
 
 /** Counters of one look. */
@@ -26,6 +28,7 @@ interface Totals {
   readonly tenants: ReadonlyMap<string, number>
   /** By listener. */
   readonly requests: ReadonlyMap<string, number>
+  readonly bytes: ReadonlyMap<string, number>
 }
 
 const kept = 120
@@ -40,7 +43,7 @@ export class RateKeeper {
 
   /** The counters began at 0 at `startedAt`. */
   constructor(startedAt: number) {
-    this.#before = { at: startedAt, listeners: new Map(), tenants: new Map(), requests: new Map() }
+    this.#before = { at: startedAt, listeners: new Map(), tenants: new Map(), requests: new Map(), bytes: new Map() }
     this.#latest = this.#before
   }
 
@@ -58,7 +61,7 @@ export class RateKeeper {
     const point: HistoryPoint = {
       at: look.at,
       connections: Object.fromEntries(listeners.map(({ name, connections }) => [name, connections])),
-      rates: Object.fromEntries(listeners.map(({ name }) => [name, this.listener(name).activity])),
+      byteRates: Object.fromEntries(listeners.map(({ name }) => [name, this.listener(name).bytes])),
     }
     this.#history = [...this.#history.slice(1 - kept), point]
   }
@@ -76,13 +79,12 @@ export class RateKeeper {
     }
   }
 
-  /** `activity`: requests where there are any, else connections. */
-  listener(name: string): { accepted: number; refused: number; requests: number; activity: number } {
+  listener(name: string): { accepted: number; refused: number; requests: number; bytes: number } {
     const [before, latest] = [this.#before.listeners.get(name), this.#latest.listeners.get(name)]
     const accepted = this.#rate(before?.accepted, latest?.accepted)
     const requests = this.#rate(this.#before.requests.get(name), this.#latest.requests.get(name))
-    const activity = this.#latest.requests.has(name) ? requests : accepted
-    return { accepted, refused: this.#rate(before?.refused, latest?.refused), requests, activity }
+    const bytes = this.#rate(this.#before.bytes.get(name), this.#latest.bytes.get(name))
+    return { accepted, refused: this.#rate(before?.refused, latest?.refused), requests, bytes }
   }
 
   /** Routes per second. */
@@ -99,16 +101,24 @@ export class RateKeeper {
 
 const rounded = (rate: number): number => Math.round(rate * 10) / 10
 
-function totalsOf({ at, fleet }: Look): Totals {
-  const requests = new Map<string, number>()
-  for (const { labels, value } of mergedSamples(fleet).requests ?? []) {
-    const listener = labels[0] ?? ''
-    requests.set(listener, (requests.get(listener) ?? 0) + value)
-  }
+function totalsOf({ at, fleet, live }: Look): Totals {
+  const samples = mergedSamples(fleet)
   return {
     at,
     listeners: new Map(mergedListeners(fleet).map(({ name, accepted, refused }) => [name, { accepted, refused }])),
     tenants: new Map(Object.entries(mergedTenants(fleet)).map(([tenant, { routes }]) => [tenant, routes])),
-    requests,
+    requests: byListener((samples.requests ?? []).map(facts)),
+    bytes: byListener([
+      ...(samples.sessionBytes ?? []).map(facts),
+      ...live.flatMap(({ bytes }) => Object.entries(bytes)),
+    ]),
   }
+}
+
+const facts = ({ labels, value }: Sample): [listener: string, value: number] => [labels[0] ?? '', value]
+
+function byListener(values: readonly (readonly [listener: string, value: number])[]): Map<string, number> {
+  const sums = new Map<string, number>()
+  for (const [listener, value] of values) sums.set(listener, (sums.get(listener) ?? 0) + value)
+  return sums
 }

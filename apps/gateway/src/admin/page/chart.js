@@ -49,7 +49,7 @@ function decades(values) {
   if (values.length === 0) return [-1, 2]
   const low = Math.floor(Math.log10(Math.max(0.1, Math.min(...values))))
   const high = Math.ceil(Math.log10(Math.max(0.1, ...values)) + 0.01)
-  return [low, Math.max(low + 2, high)]
+  return [Math.min(low, high - 2), high]
 }
 
 /**

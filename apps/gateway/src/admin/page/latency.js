@@ -34,6 +34,7 @@ export class LatencyView {
   /** @type {Map<string, Row[]>} */
   #past = new Map()
   #part = ''
+  #picked = false
   #table
 
   constructor() {
@@ -57,7 +58,7 @@ export class LatencyView {
     const parts = Object.keys(titles).filter((part) => latency.all[part] !== undefined)
     const rows = parts.map((part) => rowOf(part, latency.boundsMs, this.#window.counts(part)))
     for (const row of rows) this.#past.set(row.part, [...(this.#past.get(row.part) ?? []).slice(1 - kept), row])
-    if (!parts.includes(this.#part)) this.#part = favourites.find((part) => parts.includes(part)) ?? parts[0] ?? ''
+    if (!this.#picked) this.#part = busiest(rows)
     this.#table.show(rows)
     this.#pick(parts)
     this.#draw()
@@ -83,6 +84,7 @@ export class LatencyView {
     const choice = el('button', { type: 'button', class: 'small', text: titles[part] ?? part, 'data-part': part })
     choice.addEventListener('click', () => {
       this.#part = part
+      this.#picked = true
       this.#pick(
         [...byId('latency-pick').children].map((other) => /** @type {HTMLElement} */ (other).dataset['part'] ?? ''),
       )
@@ -92,7 +94,17 @@ export class LatencyView {
   }
 }
 
-const favourites = ['setup', 'request', 'route']
+// What clients notice of the gateway as a whole.
+const wholes = ['request', 'setup']
+
+/**
+ * What is shown until the reader picks something.
+ * @param {readonly Row[]} rows
+ */
+function busiest(rows) {
+  const among = rows.filter(({ part }) => wholes.includes(part)).toSorted((a, b) => b.count - a.count)
+  return (among[0] ?? rows[0])?.part ?? ''
+}
 
 /**
  * @param {string} part

@@ -49,6 +49,7 @@ export class OverviewView {
         { title: 'Listener', class: 'name', make: listenerName },
         { title: 'Open', class: 'num', text: ({ connections }) => count(connections) },
         { title: 'Per second', class: 'num', text: (listener) => rate(activity(listener)) },
+        { title: 'Traffic', class: 'num', text: ({ byteRate }) => `${bytes(byteRate)}/s` },
         {
           title: '',
           class: 'plot opt',
@@ -76,7 +77,7 @@ export class OverviewView {
 
   /** @param {readonly HistoryPoint[]} history */
   past(history) {
-    for (const { rates } of history) this.#rates.push(Object.entries(rates))
+    for (const { byteRates } of history) this.#rates.push(Object.entries(byteRates))
     const sums = history.map(({ connections }) => Object.values(connections).reduce((sum, value) => sum + value, 0))
     for (const sum of sums) this.#tiles[0]?.series.push(sum)
   }
@@ -85,7 +86,7 @@ export class OverviewView {
   show(snapshot) {
     const { overview } = snapshot
     for (const tile of this.#tiles) showTile(tile, snapshot)
-    this.#rates.push(overview.listeners.map((listener) => [listener.name, activity(listener)]))
+    this.#rates.push(overview.listeners.map((listener) => [listener.name, listener.byteRate]))
     this.#listeners.show(overview.listeners)
     this.#workers.show(overview.workers)
     setText(byId('phase'), overview.phase)
