@@ -8,7 +8,7 @@ import type {
   Resolver,
   RequestTracer,
 } from '@proxy/kernel'
-import { cache, coldStart, idle, limits, retry } from '@proxy/kernel/layers'
+import { balance, breaker, cache, coldStart, health, idle, limits, retry } from '@proxy/kernel/layers'
 import { backendTls } from '@proxy/tls'
 import { guardExcept } from './guard-except.ts'
 import { HostGuard } from './host-guard.ts'
@@ -67,7 +67,10 @@ function policies(config: GatewayConfig): Layer[] {
     config.coldStart !== false && coldStart(optionsOf(config.coldStart)),
     config.idle !== false && idle(optionsOf(config.idle)),
     config.cache !== false && cache(optionsOf(config.cache)),
+    config.balance !== false && balance(optionsOf(config.balance)),
     config.retry !== false && retry(optionsOf(config.retry)),
+    config.breaker !== false && breaker(optionsOf(config.breaker)),
+    config.health !== false && health(optionsOf(config.health)),
   ]
   return layers.filter((layer) => layer !== false)
 }

@@ -1,6 +1,24 @@
-import type { CacheOptions, ColdStartOptions, IdleOptions, LimitsOptions, RetryOptions } from '@proxy/kernel/layers'
+import type {
+  BalanceOptions,
+  BreakerOptions,
+  CacheOptions,
+  ColdStartOptions,
+  HealthOptions,
+  IdleOptions,
+  LimitsOptions,
+  RetryOptions,
+} from '@proxy/kernel/layers'
 import { z } from 'zod'
 import { callback, count, type LayerShapes, milliseconds, type Shape } from './schema.ts'
+
+const atLeast1: z.ZodType = z.number().min(1).optional()
+
+const balance: Shape<BalanceOptions> = {
+  policy: z.enum(['least-connections', 'p2c']).optional(),
+  slowStartMs: milliseconds,
+}
+
+const breaker: Shape<BreakerOptions> = { failures: count, openMs: atLeast1, maxOpenMs: atLeast1 }
 
 const cache: Shape<CacheOptions> = {
   ttlMs: milliseconds,
@@ -20,7 +38,19 @@ const coldStart: Shape<ColdStartOptions> = {
   wokenTtlMs: milliseconds,
 }
 
-const idle: Shape<IdleOptions> = { afterMs: z.number().min(1).optional() }
+const health: Shape<HealthOptions> = {
+  intervalMs: atLeast1,
+  timeoutMs: atLeast1,
+  rise: count,
+  fall: count,
+  singleEndpoints: z.boolean().optional(),
+  maxEndpoints: count,
+  ejectAfter: count,
+  ejectMs: atLeast1,
+  maxEjectedShare: z.number().min(0).max(1).optional(),
+}
+
+const idle: Shape<IdleOptions> = { afterMs: atLeast1 }
 
 const limits: Shape<LimitsOptions> = {
   maxConnectionsPerKey: count,
@@ -29,4 +59,4 @@ const limits: Shape<LimitsOptions> = {
 
 const retry: Shape<RetryOptions> = { attempts: count }
 
-export const layerShapes: LayerShapes = { cache, coldStart, idle, limits, retry }
+export const layerShapes: LayerShapes = { balance, breaker, cache, coldStart, health, idle, limits, retry }

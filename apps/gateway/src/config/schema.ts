@@ -161,8 +161,11 @@ const instances = z.array(z.custom((value) => typeof value === 'object' && value
 
 /** Keys of the options of the layers that a configuration names. */
 export interface LayerShapes {
+  readonly balance: Record<string, z.ZodType>
+  readonly breaker: Record<string, z.ZodType>
   readonly cache: Record<string, z.ZodType>
   readonly coldStart: Record<string, z.ZodType>
+  readonly health: Record<string, z.ZodType>
   readonly idle: Record<string, z.ZodType>
   readonly limits: Record<string, z.ZodType>
   readonly retry: Record<string, z.ZodType>
@@ -179,7 +182,10 @@ export const gatewaySchema = (layers: LayerShapes): z.ZodType => {
     coldStart: switchable(layers.coldStart),
     idle: switchable(layers.idle),
     limits: switchable(layers.limits),
+    balance: switchable(layers.balance),
     retry: switchable(layers.retry),
+    breaker: switchable(layers.breaker),
+    health: switchable(layers.health),
     guard: switchable(guard),
     connectTimeoutMs: z.number().min(1).optional(),
     admin: switchable(admin),

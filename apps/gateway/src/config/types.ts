@@ -10,7 +10,16 @@ import type {
   ResolutionRecord,
   TlsMode,
 } from '@proxy/kernel'
-import type { CacheOptions, ColdStartOptions, IdleOptions, LimitsOptions, RetryOptions } from '@proxy/kernel/layers'
+import type {
+  BalanceOptions,
+  BreakerOptions,
+  CacheOptions,
+  ColdStartOptions,
+  HealthOptions,
+  IdleOptions,
+  LimitsOptions,
+  RetryOptions,
+} from '@proxy/kernel/layers'
 import type { HttpOptions } from '@proxy/http'
 import type { MongodbOptions } from '@proxy/mongodb'
 import type { MysqlOptions } from '@proxy/mysql'
@@ -40,6 +49,12 @@ export interface GatewayConfig {
   readonly limits?: LimitsOptions | false | undefined
   /** Try other endpoints of a backend before any byte was sent. Default on. */
   readonly retry?: RetryOptions | boolean | undefined
+  /** Spread connections over the endpoints of a backend. Default on. */
+  readonly balance?: BalanceOptions | boolean | undefined
+  /** Leave endpoints alone that keep failing. Default on. */
+  readonly breaker?: BreakerOptions | boolean | undefined
+  /** Check the endpoints of backends that have several. Default on. */
+  readonly health?: HealthOptions | boolean | undefined
   /** The SSRF guard. Default on, nothing allowed; false dials whatever the resolver says. */
   readonly guard?: GuardOptions | boolean | undefined
   /** Default 5,000 ms. */
