@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { buildCache, goProgram, goSources } from './build-cache.ts'
 import { hasEnded } from './ending.ts'
@@ -36,7 +37,9 @@ function builderOf(lock: string): number {
 
 async function build(sources: string, program: string): Promise<void> {
   try {
-    const args = ['build', '-buildvcs=false', '-trimpath', '-ldflags=-s -w', '-o', `${program}.unfinished`, '.']
+    // A module without sources of its own names, as its tool, the program of another one.
+    const what = existsSync(join(sources, 'main.go')) ? '.' : 'tool'
+    const args = ['build', '-buildvcs=false', '-trimpath', '-ldflags=-s -w', '-o', `${program}.unfinished`, what]
     await runOrThrow('go', args, { cwd: sources, env: { CGO_ENABLED: '0' } })
     renameSync(`${program}.unfinished`, program)
   } finally {
