@@ -38,6 +38,9 @@ const pages: readonly (readonly [factory: string, type: string, file: string])[]
   ['new RedisPeers(options)', 'RedisPeersOptions', 'packages/resolver-redis/src/peers.ts'],
   ['dockerResolver(options)', 'DockerResolverOptions', 'packages/resolver-docker/src/options.ts'],
   ['kubernetesResolver(options)', 'KubernetesResolverOptions', 'packages/resolver-kubernetes/src/options.ts'],
+  ['httpResolver(options)', 'HttpResolverOptions', 'packages/resolver-http/src/options.ts'],
+  ['processResolver(options)', 'ProcessResolverOptions', 'packages/resolver-process/src/options.ts'],
+  ['processResolver({ backends: { name: {} } })', 'ProcessSpec', 'packages/resolver-process/src/options.ts'],
   ['tls(options)', 'TlsOptions', 'packages/tls/src/options.ts'],
   ['tls({ certificates: [] })', 'CertificateOptions', 'packages/tls/src/options.ts'],
 ]

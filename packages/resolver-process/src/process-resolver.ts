@@ -52,6 +52,9 @@ export class LocalResolver implements ProcessResolver {
     this.#options = options
     this.#clock = clock
     this.#specOf = specsOf(options.backends)
+    if (typeof options.backends === 'function') return
+    // Those that are known are reported from the beginning.
+    for (const [name, spec] of Object.entries(options.backends)) this.#add(name, spec)
   }
 
   resolve(request: RouteRequest): Resolution {
@@ -120,13 +123,17 @@ export class LocalResolver implements ProcessResolver {
     const known = this.#backends.get(name)
     if (known !== undefined) return known
     if (this.#backends.size >= mostRemembered) this.#forgetOne()
+    return this.#add(name, checkedSpec(name, spec))
+  }
+
+  #add(name: string, spec: BackendSpec): OnDemand {
     const { onOutput } = this.#options
     const events: OnDemandEvents = {
       changed: () => this.#changed(name),
       exited: (_backend, reason) => this.#options.onExit?.(name, reason),
       ...(onOutput && { onLine: (line: string) => onOutput(name, line) }),
     }
-    const made = new OnDemand(name, checkedSpec(name, spec), this.#clock, events)
+    const made = new OnDemand(name, spec, this.#clock, events)
     this.#backends.set(name, made)
     return made
   }

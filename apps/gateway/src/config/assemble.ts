@@ -60,13 +60,17 @@ function made<T>(source: string, path: readonly PropertyKey[], make: () => T): T
   }
 }
 
+/** A control plane says how long its answers count. */
+const cachesItself = (resolver: GatewayConfig['resolver']): boolean =>
+  typeof resolver === 'object' && 'http' in resolver
+
 /** Outermost first: a tenant beyond its limits is neither looked up nor woken. */
 function policies(config: GatewayConfig): Layer[] {
   const layers = [
     typeof config.limits === 'object' && limits(config.limits),
     config.coldStart !== false && coldStart(optionsOf(config.coldStart)),
     config.idle !== false && idle(optionsOf(config.idle)),
-    config.cache !== false && cache(optionsOf(config.cache)),
+    (config.cache ?? !cachesItself(config.resolver)) && cache(optionsOf(config.cache)),
     config.balance !== false && balance(optionsOf(config.balance)),
     config.retry !== false && retry(optionsOf(config.retry)),
     config.breaker !== false && breaker(optionsOf(config.breaker)),

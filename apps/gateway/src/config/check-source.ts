@@ -19,16 +19,14 @@ export async function checkSource(source: ConfigSource, env: Environment, cwd: s
     generation: 0,
     embedded: { plan: noBackends, resolver: elsewhere },
   })
-  const options = await assemble(loaded, {
-    resolver: await resolverOf(loaded),
-    peers,
-    ticketKeys: Buffer.alloc(48),
-    observers: [],
-  })
+  const resolver = await resolverOf(loaded)
   try {
-    void new Gateway(options)
+    void new Gateway(assemble(loaded, { resolver, peers, ticketKeys: Buffer.alloc(48), observers: [] }))
   } catch (error) {
+    if (error instanceof ConfigError) throw error
     throw new ConfigError(loaded.source, [{ path: '', message: messageOf(error) }], error)
+  } finally {
+    if (typeof resolver === 'object') await resolver.close?.()
   }
   return loaded.source
 }

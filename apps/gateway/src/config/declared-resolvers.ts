@@ -1,11 +1,15 @@
 import type { Resolver } from '@proxy/kernel'
 import type { DockerResolverOptions, DockerTls } from '@proxy/resolver-docker'
+import type { HttpResolverOptions } from '@proxy/resolver-http'
 import type { KubernetesResolverOptions } from '@proxy/resolver-kubernetes'
+import type { ProcessResolverOptions, ProcessSpec, ServerSpec } from '@proxy/resolver-process'
 import type { RedisResolverOptions } from '@proxy/resolver-redis'
 import { z } from 'zod'
+import { processLog } from '../logging/process-log.ts'
 import { redisLog } from '../logging/redis-log.ts'
 import type { LoadedConfig } from './load.ts'
-import { callback, count, flag, milliseconds, redisSource, type Shape, text } from './schema.ts'
+import { backendsIn } from './process-backends.ts'
+import { callback, count, flag, milliseconds, redisSource, resolutionFacts, type Shape, text } from './schema.ts'
 
 /** A resolver that a configuration declares by its name. */
 interface Declared {
@@ -20,6 +24,8 @@ const pem: z.ZodType = z.union([z.string().min(1), z.instanceof(Uint8Array)]).op
 const names: z.ZodType = z
   .union([z.record(z.string(), z.string().min(1)), z.custom((value) => typeof value === 'function')])
   .optional()
+
+const functionOf: z.ZodType = z.custom((value) => typeof value === 'function', 'must be a function.')
 
 const dockerTls: Shape<DockerTls> = { ca: pem, cert: pem, key: pem }
 
@@ -51,6 +57,51 @@ const redis: Shape<RedisResolverOptions> = {
   onState: callback,
 }
 
+const http: Shape<HttpResolverOptions> = {
+  url: z.string().min(1),
+  token: text,
+  timeoutMs: z.number().min(1).optional(),
+  connections: count,
+  ttlMs: milliseconds,
+  negativeTtlMs: milliseconds,
+  maxEntries: count,
+  wakeUrl: text,
+  sleepUrl: text,
+}
+
+const processSpec: Shape<ProcessSpec> = {
+  ...resolutionFacts,
+  command: z.string().min(1),
+  args: z.array(z.string()).optional(),
+  cwd: text,
+  env: z.record(z.string(), z.string()).optional(),
+  user: z.strictObject({ uid: z.int().min(0), gid: z.int().min(0) }).optional(),
+  endpoint: text,
+  ready: z.union([z.enum(['started', 'listening']), z.strictObject({ output: z.string().min(1) })]).optional(),
+  startTimeoutMs: z.number().min(1).optional(),
+  stopSignal: z
+    .string()
+    .regex(/^SIG[A-Z0-9]+$/, 'must be the name of a signal.')
+    .optional(),
+  stopTimeoutMs: milliseconds,
+}
+
+const serverSpec: Shape<ServerSpec> = {
+  ...resolutionFacts,
+  server: functionOf,
+  endpoint: z.string().min(1),
+  startTimeoutMs: z.number().min(1).optional(),
+}
+
+const backendSpec: z.ZodType = z.union([z.strictObject(processSpec), z.strictObject(serverSpec)])
+
+const processes: Shape<ProcessResolverOptions> = {
+  backends: z.union([z.record(z.string(), backendSpec), functionOf]),
+  nameOf: callback,
+  onOutput: callback,
+  onExit: callback,
+}
+
 const declared = {
   docker: {
     options: z.strictObject(docker),
@@ -60,6 +111,18 @@ const declared = {
     options: z.strictObject(kubernetes),
     make: async (options: KubernetesResolverOptions) =>
       (await import('@proxy/resolver-kubernetes')).kubernetesResolver(options),
+  },
+  http: {
+    options: z.strictObject(http),
+    make: async (options: HttpResolverOptions) => (await import('@proxy/resolver-http')).httpResolver(options),
+  },
+  process: {
+    options: z.strictObject(processes),
+    make: async (options: ProcessResolverOptions, loaded: LoadedConfig) => {
+      const { processResolver } = await import('@proxy/resolver-process')
+      const backends = backendsIn(loaded.directory, options.backends)
+      return processResolver({ ...processLog(loaded), ...options, backends })
+    },
   },
   redis: {
     options: z.strictObject(redis),

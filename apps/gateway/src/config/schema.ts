@@ -133,14 +133,19 @@ const record: Shape<Endpoint> = {
 }
 const endpoint = z.union([z.string().min(1), z.strictObject(record)])
 
+/** What a resolution says beside where the backend is. */
+export const resolutionFacts: Shape<Pick<ResolutionRecord, 'metadata' | 'timeoutMs' | 'tls' | 'proxyProtocol'>> = {
+  metadata: z.record(z.string(), z.unknown()).optional(),
+  timeoutMs: milliseconds,
+  tls: z.union([z.enum(['off', 'implicit', 'negotiated']), z.strictObject(backendTls)]).optional(),
+  proxyProtocol: z.literal([0, 1, 2]).optional(),
+}
+
 const resolution: Shape<ResolutionRecord> = {
   endpoint: z.union([endpoint, z.array(endpoint).min(1)]),
   id: text,
-  metadata: z.record(z.string(), z.unknown()).optional(),
-  timeoutMs: milliseconds,
+  ...resolutionFacts,
   state: z.enum(['ready', 'asleep']).optional(),
-  tls: z.union([z.enum(['off', 'implicit', 'negotiated']), z.strictObject(backendTls)]).optional(),
-  proxyProtocol: z.literal([0, 1, 2]).optional(),
 }
 
 /** What a declared resolver may name as a backend. */

@@ -19,8 +19,8 @@ export class OwnResolvers implements Resolvers {
   readonly #opens = new Opens()
 
   async open(loaded: LoadedConfig): Promise<Resolver | ResolveFunction> {
-    const declaration = loaded.config.resolver
-    if (!isDeclared(declaration)) return this.#opens.add(await resolverOf(loaded))
+    if (!isDeclared(loaded.config.resolver)) return this.#opens.add(await resolverOf(loaded))
+    const declaration = declarationOf(loaded)
     const known = [...this.#declared].find((one) => isDeepStrictEqual(one.declaration, declaration))
     return this.#opens.add(known?.resolver ?? (await this.#make(loaded)))
   }
@@ -32,11 +32,14 @@ export class OwnResolvers implements Resolvers {
   async #make(loaded: LoadedConfig): Promise<Resolver> {
     const inner = toResolver(await resolverOf(loaded))
     const resolver = closing(inner, () => this.#declared.delete(declared))
-    const declared = { declaration: loaded.config.resolver, resolver }
+    const declared = { declaration: declarationOf(loaded), resolver }
     this.#declared.add(declared)
     return resolver
   }
 }
+
+/** All that it is made of. */
+const declarationOf = ({ config: { resolver, cluster } }: LoadedConfig): unknown => ({ resolver, cluster })
 
 /** The same resolver, which says when it closes. */
 function closing(resolver: Resolver, closed: () => void): Resolver {
