@@ -28,8 +28,8 @@ export interface WakeWorkerOptions extends RedisOptions {
   readonly concurrency?: number | undefined
   /** The job of a worker that is silent for so long is given to another. Default 30,000 ms. */
   readonly leaseMs?: number | undefined
-  /** Told of what `start`, `stop` and Redis reject with. Default: nobody is. */
-  readonly onError?: ((error: unknown, job: Job | undefined) => void) | undefined
+  /** Told of what `start` and `stop` reject with, and of Redis' errors (without a key). Default: nobody is. */
+  readonly onError?: ((error: unknown, key: string | undefined) => void) | undefined
 }
 
 export interface WakeWorker {
@@ -149,7 +149,7 @@ class StreamWorker implements WakeWorker {
     const job = parseJob(fields)
     const running = (job === undefined ? Promise.resolve(true) : this.#serve(job))
       .then((finished) => (finished ? this.#acknowledge(id) : undefined))
-      .catch((error: unknown) => this.#options.onError?.(error, job))
+      .catch((error: unknown) => this.#options.onError?.(error, job?.key))
       .finally(() => {
         this.#running.delete(id)
         this.#look()
@@ -193,7 +193,7 @@ class StreamWorker implements WakeWorker {
       await stop?.({ key, backend, token, record }, signal)
       return { ...record, state: 'asleep' }
     } catch (error) {
-      onError?.(error, job)
+      onError?.(error, key)
       return undefined
     }
   }
