@@ -14,6 +14,7 @@ import { mysqlSuite } from './suites/mysql.ts'
 import { pgbenchSuite } from './suites/pgbench.ts'
 import { smtpSuite } from './suites/smtp.ts'
 import { tcpSuite } from './suites/tcp.ts'
+import { telemetrySuites } from './suites/telemetry.ts'
 import { markdownTable, terminalTable } from './table.ts'
 
 const suites = {
@@ -23,6 +24,7 @@ const suites = {
   mysql: mysqlSuite,
   mongodb: mongodbSuite,
   smtp: smtpSuite,
+  telemetry: telemetrySuites,
 }
 
 /** npm runs scripts at the root of the repository; files belong where npm was called. */
@@ -75,7 +77,12 @@ const describe = (suite: Suite, plan: Plan, entrants: readonly Entrant[], load: 
   ...busyNote(load),
 ]
 
-const measure = async (bench: Bench, suite: Suite, options: Options): Promise<Row[]> => {
+interface Measured {
+  readonly rows: readonly Row[]
+  readonly markdown: string
+}
+
+const measure = async (bench: Bench, suite: Suite, options: Options): Promise<Measured> => {
   const workloads = workloadsOf(suite, options)
   installServers(tell)
   const entrants = await entrantsOf(bench, suite, options)
@@ -85,14 +92,21 @@ const measure = async (bench: Bench, suite: Suite, options: Options): Promise<Ro
   const rows = await new Rounds(bench, suite, plan, { quick: options.quick, backend }).run(workloads, entrants, tell)
   const description = describe(suite, plan, entrants, load)
   process.stdout.write(`\n${description.join('\n')}\n\n${terminalTable(rows, suite.reference)}\n`)
-  if (options.json !== undefined)
-    writeFileSync(resolve(callerDirectory, options.json), `${JSON.stringify(rows, undefined, 2)}\n`)
-  if (options.markdown !== undefined)
-    writeFileSync(
-      resolve(callerDirectory, options.markdown),
-      `${description.join('  \n')}\n\n${markdownTable(rows, suite.reference)}\n`,
-    )
-  return rows
+  return { rows, markdown: `${description.join('  \n')}\n\n${markdownTable(rows, suite.reference)}\n` }
+}
+
+const writeFiles = (measured: readonly Measured[], { json, markdown }: Options): void => {
+  const rows = measured.flatMap((one) => one.rows)
+  if (json !== undefined) writeFileSync(resolve(callerDirectory, json), `${JSON.stringify(rows, undefined, 2)}\n`)
+  if (markdown === undefined) return
+  writeFileSync(resolve(callerDirectory, markdown), measured.map((one) => one.markdown).join('\n'))
+}
+
+/** Of several under one name, those that have what was asked for. */
+const suitesOf = ({ suite, workloads }: Options): readonly Suite[] => {
+  const all: readonly Suite[] = [suites[suite]].flat()
+  const asked = all.filter((one) => one.workloads.some(({ id }) => workloads.includes(id)))
+  return asked.length === 0 ? all : asked
 }
 
 const endOnSignals = (bench: Bench): void => {
@@ -111,8 +125,10 @@ const run = async (args: readonly string[]): Promise<number> => {
   endOnSignals(bench)
   try {
     bench.leaveTheProxyCore()
-    const rows = await measure(bench, suites[options.suite], options)
-    return rows.some((row) => row.failed !== null) ? 1 : 0
+    const measured: Measured[] = []
+    for (const suite of suitesOf(options)) measured.push(await measure(bench, suite, options))
+    writeFiles(measured, options)
+    return measured.some(({ rows }) => rows.some((row) => row.failed !== null)) ? 1 : 0
   } finally {
     await bench.close()
   }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const suiteNames = ['tcp', 'http', 'pgbench', 'mysql', 'mongodb', 'smtp'] as const
+export const suiteNames = ['tcp', 'http', 'pgbench', 'mysql', 'mongodb', 'smtp', 'telemetry'] as const
 export type SuiteName = (typeof suiteNames)[number]
 
 export interface Options {

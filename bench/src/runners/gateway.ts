@@ -7,6 +7,7 @@ import { mysql } from '@proxy/mysql'
 import { postgres } from '@proxy/postgres'
 import { smtp } from '@proxy/smtp'
 import { type Extract, tcp } from '@proxy/tcp'
+import { accessLog, telemetry } from '@proxy/telemetry'
 import { epollTransport } from '@proxy/transport-epoll'
 import { backendOf, tellPort } from './runner.ts'
 
@@ -20,9 +21,14 @@ const firstWord: Extract = (bytes) => {
   return undefined
 }
 
+/** Where spans and metrics are sent to and lines written to, when everything is watched. */
+const [, , , , , , otlp, logFile] = process.argv
+const watched = otlp === undefined ? undefined : telemetry({ otlp, metrics: { intervalMs: 1_000 } })
+const observers = watched === undefined ? [] : [watched, accessLog({ file: logFile, requests: true })]
+
 const protocols: Readonly<Record<string, () => Protocol>> = {
   tcp: () => tcp({ extract: firstWord }),
-  http: () => http(),
+  http: () => http({ tracer: watched?.tracer }),
   postgres: () => postgres(),
   mysql: () => mysql(),
   mongodb: () => mongodb(),
@@ -42,6 +48,7 @@ const gateway = new Gateway({
   listeners: [{ address: '127.0.0.1:0', protocol: protocol(), backlog: 65_535 }],
   resolver: staticResolver({ alpha: endpoint, 'alpha.localhost': endpoint, bench: endpoint }),
   guard: { allow: ['127.0.0.0/8'] },
+  layers: observers,
   transport: process.argv[5] === 'epoll' ? epollTransport({ onFallback: noFallback }) : undefined,
 })
 await gateway.open()

@@ -1,5 +1,10 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Bench } from '../bench.ts'
 import type { Subject } from '../subject.ts'
 import { startRunner } from './node.ts'
 import { packageVersion } from './version.ts'
@@ -20,6 +25,25 @@ const on = (transport: 'node' | 'epoll', name: string, protocol: Name): Subject 
 
 /** Our gateway, one process. */
 export const gateway = (protocol: Name): Subject => on('node', 'gateway', protocol)
+
+/** The same with everything on: metrics, 5 % of the traces, a line for each session and request. */
+export const gatewayWatched = (protocol: Name): Subject => ({
+  name: 'gateway-watched',
+  version: async () => ([...packages, 'telemetry'].every(isBuilt) ? packageVersion('@proxy/kernel') : undefined),
+  start: async (bench, backend) => {
+    const log = join(bench.directory, `access-${protocol}.log`)
+    return startRunner(bench, 'gateway.ts', backend, [protocol, 'node', await otlpSink(bench), log])
+  },
+})
+
+/** Takes what is sent, on the core of the load. */
+const otlpSink = async (bench: Bench): Promise<string> => {
+  const server = createServer((request, response) => void request.resume().once('end', () => response.end('{}')))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  bench.defer(() => new Promise<void>((resolve) => server.close(() => resolve()).closeAllConnections()))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
 
 /** The same over system calls of our own. */
 export const gatewayEpoll = (protocol: Name): Subject => on('epoll', 'gateway-epoll', protocol)

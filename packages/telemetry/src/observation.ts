@@ -71,11 +71,11 @@ export class Observation implements Telemetry {
   }
 
   async flush(): Promise<void> {
-    await inTime([this.#queue?.flush(), this.#reader?.forceFlush().catch(() => undefined)])
+    await inTime(Promise.all([this.#queue?.flush(), this.#reader?.forceFlush().catch(() => undefined)]))
   }
 
   async close(): Promise<void> {
-    await inTime([this.#queue?.close(), this.#reader?.shutdown().catch(() => undefined)])
+    await inTime(Promise.all([this.#queue?.close(), this.#reader?.shutdown().catch(() => undefined)]))
   }
 
   #spanQueue(env: Environment): SpanQueue {
@@ -117,10 +117,10 @@ export class Observation implements Telemetry {
 /** A receiver that is slow or gone holds up the end of a process for so long. */
 const flushDeadlineMs = 3_000
 
-async function inTime(work: readonly (Promise<void> | undefined)[]): Promise<void> {
+async function inTime(work: Promise<unknown>): Promise<void> {
   const late = new AbortController()
   const deadline = delay(flushDeadlineMs, undefined, { signal: late.signal }).catch(() => undefined)
-  await Promise.race([Promise.all(work), deadline])
+  await Promise.race([work, deadline])
   late.abort()
 }
 
