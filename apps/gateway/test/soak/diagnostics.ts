@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Layer } from '@proxy/kernel'
+import { liveTimers } from './live-timers.ts'
 
 /** What a worker process holds at one moment. */
 export interface Sample {
@@ -9,8 +10,9 @@ export interface Sample {
   readonly atMs: number
   readonly heapBytes: number
   readonly rssBytes: number
-  /** `process.getActiveResourcesInfo()`, counted. */
-  readonly resources: Readonly<Record<string, number>>
+  readonly timers: number
+  /** What keeps the process alive. */
+  readonly handles: number
 }
 
 setFlagsFromString('--expose-gc')
@@ -30,7 +32,6 @@ export function diagnostics(file: string, everyMs: number): Layer {
 function sample(): Sample {
   collect()
   const { heapUsed, rss } = process.memoryUsage()
-  const resources: Record<string, number> = {}
-  for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
-  return { pid: process.pid, atMs: Date.now(), heapBytes: heapUsed, rssBytes: rss, resources }
+  const handles = process.getActiveResourcesInfo().length
+  return { pid: process.pid, atMs: Date.now(), heapBytes: heapUsed, rssBytes: rss, timers: liveTimers(), handles }
 }

@@ -24,15 +24,13 @@ export class FileWatch {
 /** Everything that was seen of one process. */
 export function seriesOf(name: string, pid: number, samples: readonly Sample[], files: FileWatch): Series[] {
   const of = samples.filter((sample) => sample.pid === pid)
-  const timers = ({ resources }: Sample): number => (resources['Timeout'] ?? 0) + (resources['Immediate'] ?? 0)
-  const handles = ({ resources }: Sample): number => Object.values(resources).reduce((sum, count) => sum + count, 0)
   const values = (read: (sample: Sample) => number): number[] => of.map(read)
   return [
     { process: name, name: 'open files', most: 25, values: files.counts.get(pid) ?? [] },
     { process: name, name: 'heap, MiB', most: 12, values: values(({ heapBytes }) => heapBytes / mebibyte) },
     { process: name, name: 'resident, MiB', most: 40, values: values(({ rssBytes }) => rssBytes / mebibyte) },
-    { process: name, name: 'timers', most: 15, values: values(timers) },
-    { process: name, name: 'active resources', most: 40, values: values(handles) },
+    { process: name, name: 'timers', most: 20, values: values((sample) => sample.timers) },
+    { process: name, name: 'handles', most: 40, values: values((sample) => sample.handles) },
   ].filter((series) => series.values.length > 0)
 }
 
