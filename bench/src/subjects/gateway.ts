@@ -26,7 +26,7 @@ const on = (transport: 'node' | 'epoll', name: string, protocol: Name): Subject 
 /** Our gateway, one process. */
 export const gateway = (protocol: Name): Subject => on('node', 'gateway', protocol)
 
-/** The same with everything on: metrics, 5 % of the traces, a line for each session and request. */
+/** The same with everything on: metrics, 1 % of the traces, a line for each session and request. */
 export const gatewayWatched = (protocol: Name): Subject => ({
   name: 'gateway-watched',
   version: async () => ([...packages, 'telemetry'].every(isBuilt) ? packageVersion('@proxy/kernel') : undefined),

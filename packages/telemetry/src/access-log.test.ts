@@ -2,6 +2,7 @@ import { GatewayError, Hooks, type HookMap } from '@proxy/kernel'
 import { describe, expect, it } from 'vitest'
 import { AccessLogLayer, type AccessLogOptions } from './access-log.ts'
 import type { Written } from './log-sinks.ts'
+import { requestLine } from './request-line.ts'
 
 const ended: HookMap['session:end'] = {
   session: 's1',
@@ -92,8 +93,43 @@ describe('accessLog', () => {
   })
 
   it('says the same of requests when asked to', async () => {
-    const lines = await logged({ requests: true })
+    const lines = await logged({ requests: true, base: { worker: 3 } })
     expect(lines).toHaveLength(2)
-    expect(lines[1]).toMatchObject({ msg: 'request', method: 'GET', path: '/x', status: 200, ms: 4, firstByteMs: 3 })
+    expect(lines[1]).toEqual({
+      level: 30,
+      time: expect.any(Number) as number,
+      worker: 3,
+      session: 's2',
+      listener: 'http',
+      protocol: 'http',
+      key: 'beta',
+      method: 'GET',
+      path: '/x',
+      status: 200,
+      version: '1.1',
+      bytesFromClient: 10,
+      bytesToClient: 20,
+      ms: 4,
+      routedMs: 0.5,
+      upstreamMs: 1,
+      firstByteMs: 3,
+      msg: 'request',
+    })
+  })
+
+  it('escapes what clients and backends say', () => {
+    const cause = new Error('a "quoted"\nline')
+    const error = new GatewayError('PROXY_DIAL_REFUSED', { cause })
+    for (const path of ['/"},{"', '/\\', '/\u0000\u0007', '/\u2028é', '/\ud800']) {
+      const line = requestLine({ ...answered, path, method: 'A"', error }, '', 5)
+      expect(line.indexOf('\n')).toBe(line.length - 1)
+      expect(JSON.parse(line)).toMatchObject({
+        path,
+        method: 'A"',
+        code: 'PROXY_DIAL_REFUSED',
+        cause: cause.message,
+        time: 5,
+      })
+    }
   })
 })

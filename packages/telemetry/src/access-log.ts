@@ -1,7 +1,8 @@
 import type { Disposer, Hooks, Layer, LayerContext } from '@proxy/kernel'
 import { pino } from 'pino'
-import { requestRecord, sessionRecord } from './access-record.ts'
+import { sessionRecord } from './access-record.ts'
 import { LineBuffer } from './line-buffer.ts'
+import { requestLine } from './request-line.ts'
 import { SharedSetup } from './shared-setup.ts'
 import { FileSink, type LogSink, standardOutput } from './log-sinks.ts'
 
@@ -52,7 +53,10 @@ export class AccessLogLayer implements AccessLog {
     const { base = {}, requests = false } = this.#options
     const logger = pino({ level: 'info', base: { ...base } }, this.#lines)
     const disposers = [hooks.on('session:end', (event) => logger.info(sessionRecord(event), 'session'))]
-    if (requests) disposers.push(hooks.on('request:end', (event) => logger.info(requestRecord(event), 'request')))
+    if (!requests) return disposers
+    const members = Object.entries(base).map((entry) => `${entry.map((part) => JSON.stringify(part)).join(':')},`)
+    const start = members.join('')
+    disposers.push(hooks.on('request:end', (event) => this.#lines.write(requestLine(event, start, Date.now()))))
     return disposers
   }
 

@@ -1,10 +1,4 @@
-import {
-  formatAddress,
-  type GatewayError,
-  type RequestEndEvent,
-  type SessionEndEvent,
-  type SessionTiming,
-} from '@proxy/kernel'
+import { formatAddress, type GatewayError, type SessionEndEvent, type SessionTiming } from '@proxy/kernel'
 
 /** What the log says of a session. Members that are not there were not there. */
 export interface SessionRecord {
@@ -31,30 +25,6 @@ export interface SessionRecord {
   readonly firstByteMs?: number | undefined
 }
 
-/** The same of a request. */
-export interface RequestRecord {
-  readonly session: string
-  readonly listener: string
-  readonly protocol: string
-  readonly key: string
-  readonly method: string
-  readonly path: string
-  readonly status: number
-  readonly version: string
-  readonly code?: string | undefined
-  readonly origin?: string | undefined
-  readonly cause?: string | undefined
-  readonly bytesFromClient: number
-  readonly bytesToClient: number
-  /** From the head to the end of the response, in milliseconds; the others are moments on that way. */
-  readonly ms: number
-  readonly routedMs?: number | undefined
-  readonly upstreamMs?: number | undefined
-  readonly firstByteMs?: number | undefined
-  /** W3C trace context that the backend was sent. */
-  readonly traceparent?: string | undefined
-}
-
 export function sessionRecord(event: SessionEndEvent): SessionRecord {
   const { session, listener, protocol, key, outcome, reason, error, tls } = event
   return {
@@ -71,28 +41,6 @@ export function sessionRecord(event: SessionEndEvent): SessionRecord {
     bytesToClient: event.bytesToClient,
     ms: rounded(event.durationMs),
     ...timingRecord(event.timing),
-  }
-}
-
-export function requestRecord(event: RequestEndEvent): RequestRecord {
-  const { session, listener, protocol, key, method, path, status, version, timing, error, trace } = event
-  return {
-    session,
-    listener,
-    protocol,
-    key,
-    method,
-    path,
-    status,
-    version,
-    ...(error === undefined ? undefined : errorRecord(error)),
-    bytesFromClient: event.bytesFromClient,
-    bytesToClient: event.bytesToClient,
-    ms: rounded(event.durationMs),
-    routedMs: roundedIf(timing.routedMs),
-    upstreamMs: roundedIf(timing.upstreamMs),
-    firstByteMs: roundedIf(timing.firstByteMs),
-    traceparent: trace?.traceparent,
   }
 }
 

@@ -25,7 +25,7 @@ describe('what is sent', () => {
 
 describe('what is sampled', () => {
   it.each([
-    [{}, undefined, { ratio: 0.05, parentBased: true }],
+    [{}, undefined, { ratio: 0.01, parentBased: true }],
     [{}, 0.5, { ratio: 0.5, parentBased: true }],
     [{ OTEL_TRACES_SAMPLER: 'always_on' }, undefined, { ratio: 1, parentBased: false }],
     [{ OTEL_TRACES_SAMPLER: 'parentbased_always_off' }, undefined, { ratio: 0, parentBased: true }],
@@ -34,7 +34,7 @@ describe('what is sampled', () => {
       undefined,
       { ratio: 0.2, parentBased: false },
     ],
-    [{ OTEL_TRACES_SAMPLER_ARG: '7' }, undefined, { ratio: 0.05, parentBased: true }],
+    [{ OTEL_TRACES_SAMPLER_ARG: '7' }, undefined, { ratio: 0.01, parentBased: true }],
     [{ OTEL_TRACES_SAMPLER_ARG: '0.2' }, 0, { ratio: 0, parentBased: true }],
   ])('%j with %j', (env, configured, expected) => {
     expect(samplingOf(env, configured)).toEqual(expected)

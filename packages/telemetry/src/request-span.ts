@@ -11,6 +11,9 @@ export interface SpanIds {
   spanId(): string
 }
 
+/** What takes no longer is not shown. */
+const brieflyMs = 0.1
+
 type Part = Pick<SpanFacts, 'name' | 'kind' | 'spanId' | 'parentId' | 'attributes' | 'error'>
 
 /** A request that is recorded: a span for the client's wait, one for the backend's, and what came between. */
@@ -48,10 +51,13 @@ export class RequestSpan implements RequestTrace {
   spans(event: RequestEndEvent, ids: SpanIds): SpanFacts[] {
     const spans = [this.#server(event)]
     const { routedMs = event.durationMs, upstreamMs } = event.timing
-    spans.push(this.#part(resolvePart(event, this.#serverId, ids.spanId()), 0, routedMs))
+    // A resolver that knows at once has nothing to show.
+    if (routedMs > brieflyMs || event.timing.routedMs === undefined) {
+      spans.push(this.#part(resolvePart(event, this.#serverId, ids.spanId()), 0, routedMs))
+    }
     const { wakeMs = 0 } = this.#route?.key === event.key ? this.#route : {}
     if (wakeMs > 0) {
-      const part = { ...internalPart('wake', spans[1]!.spanId, ids.spanId()), error: undefined }
+      const part = { ...internalPart('wake', spans.at(-1)!.spanId, ids.spanId()), error: undefined }
       spans.push(this.#part(part, Math.max(0, routedMs - wakeMs), routedMs))
     }
     if (event.timing.routedMs === undefined) return spans

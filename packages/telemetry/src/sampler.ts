@@ -4,13 +4,13 @@ import type { TraceParent } from './trace-context.ts'
 export type TraceSampler = (parent: TraceParent | undefined) => boolean
 
 export interface SamplingOptions {
-  /** Share of the traces that begin here, from 0 to 1. Default 0.05. */
+  /** Share of the traces that begin here, from 0 to 1. Default 0.01. */
   readonly ratio: number
   /** A client that brings a trace decides for its own. */
   readonly parentBased: boolean
 }
 
-export const defaultRatio = 0.05
+export const defaultRatio = 0.01
 
 export function traceSampler({ ratio, parentBased }: SamplingOptions): TraceSampler {
   return (parent) => {

@@ -21,7 +21,7 @@ export interface TelemetryOptions {
 }
 
 export interface TraceOptions {
-  /** Share of the traces that begin here, from 0 to 1; a client's own trace is recorded when the client says so. Default 0.05. */
+  /** Share of the traces that begin here, from 0 to 1; a client's own trace is recorded when the client says so. Default 0.01. */
   readonly ratio?: number | undefined
 }
 

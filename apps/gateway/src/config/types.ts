@@ -157,7 +157,7 @@ export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' |
 export interface TelemetryConfig {
   /** Base URL of an OTLP/HTTP receiver, as `http://collector:4318`. Default: what the `OTEL_EXPORTER_OTLP_*` variables say. */
   readonly otlp?: string | undefined
-  /** Spans of sessions and HTTP requests; `ratio` of those that begin here. Default on, 0.05. */
+  /** Spans of sessions and HTTP requests; `ratio` of those that begin here. Default on, 0.01. */
   readonly traces?: TraceOptions | boolean | undefined
   /** Metrics, every `intervalMs`. Default on, 60,000 ms. */
   readonly metrics?: MetricOptions | boolean | undefined
