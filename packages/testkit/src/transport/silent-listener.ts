@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { Readable } from 'node:stream'
 import type { Address } from '@proxy/kernel'
 
 /** Listens with room for one connection that nobody accepts, and says where. */
@@ -21,7 +20,7 @@ export interface SilentListener {
  */
 export async function silentListener(): Promise<SilentListener> {
   const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [said] = await once(child.stdout as Readable, 'data')
+  const [said] = await once(child.stdout, 'data')
   const address = { host: '127.0.0.1', port: Number(/port (\d+)/.exec(String(said))?.[1]) }
   child.kill('SIGSTOP')
   const fillers = [await connected(address), await connected(address)]
