@@ -35,6 +35,8 @@ export class RedisLink {
   #silent = 0
   #probes = 0
   #awaySince: number = performance.now()
+  /** What the client says about why it has no connection. */
+  #latest: Error | undefined
   #closed = false
 
   constructor(options: RedisLinkOptions) {
@@ -47,8 +49,7 @@ export class RedisLink {
     client.on('close', this.#onClose)
     this.#first.promise.catch(() => undefined)
     if (client.status === 'ready') this.#become('ready')
-    else
-      this.#timer = setTimeout(() => this.#fail(new RedisAwayError('no connection to Redis')), options.commandTimeoutMs)
+    else this.#timer = setTimeout(() => this.#fail(this.#away('no connection to Redis')), options.commandTimeoutMs)
   }
 
   get state(): RedisState {
@@ -98,7 +99,9 @@ export class RedisLink {
   }
 
   // The client goes on connecting by itself; without a listener its errors would end the process.
-  readonly #onError = (): void => undefined
+  readonly #onError = (error: Error): void => {
+    this.#latest = error
+  }
 
   readonly #onReady = (): void => {
     if (this.#state === 'connecting') this.#become('ready')
@@ -106,7 +109,11 @@ export class RedisLink {
   }
 
   readonly #onClose = (): void => {
-    if (this.#state === 'ready') this.#fail(new RedisAwayError('the connection to Redis was lost'))
+    if (this.#state === 'ready') this.#fail(this.#away('the connection to Redis was lost'))
+  }
+
+  #away(message: string): RedisAwayError {
+    return new RedisAwayError(message, { cause: this.#latest })
   }
 
   #become(state: RedisState, error?: Error): void {

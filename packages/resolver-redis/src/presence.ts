@@ -39,16 +39,16 @@ export class Presence {
     this.#tell((key) => this.#bus.link.run((client) => client.srem(key, name)))
   }
 
-  /** Says everything anew: Redis may have been away. */
+  /** Says everything anew: Redis may have been away. In one step, so that nothing that is told meanwhile is lost. */
   async restore(): Promise<void> {
-    const { link, prefix } = this.#bus
-    const names = [here, ...this.#counts.keys()]
-    await link.run((client) => client.sadd(`${prefix}busy`, this.#bus.id))
-    await link.run((client) => client.del(this.#key))
-    for (let at = 0; at < names.length; at += chunk) {
-      await link.run((client) => client.sadd(this.#key, ...names.slice(at, at + chunk)))
-    }
-    await link.run((client) => client.pexpire(this.#key, leaseMs))
+    const { link, prefix, id } = this.#bus
+    await link.run((client) => client.sadd(`${prefix}busy`, id))
+    await link.run((client) => {
+      const names = [here, ...this.#counts.keys()]
+      const all = client.multi().del(this.#key)
+      for (let at = 0; at < names.length; at += chunk) all.sadd(this.#key, ...names.slice(at, at + chunk))
+      return all.pexpire(this.#key, leaseMs).exec()
+    })
   }
 
   /** Throws `RedisAwayError`. */
