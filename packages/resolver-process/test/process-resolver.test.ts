@@ -12,12 +12,13 @@ import { launch } from '@proxy/test-servers'
 import { requestFor } from './request.ts'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
-const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+const server = fileURLToPath(new URL('server.mjs', import.meta.url))
+const gatewayProgram = fileURLToPath(new URL('gateway.mjs', import.meta.url))
 const never = new AbortController().signal
 
 const spec = (more: Partial<ProcessSpec> = {}, env: Record<string, string> = {}): ProcessSpec => ({
   command: process.execPath,
-  args: [file('server.mjs')],
+  args: [server],
   env: { PORT: '{port}', ...env },
   ready: 'listening',
   ...more,
@@ -153,7 +154,7 @@ describe('processResolver', () => {
 
   describe('the end of the gateway', () => {
     const start = async (how: string): Promise<{ pids: number[]; gateway: ReturnType<typeof launch> }> => {
-      const args = ['--conditions=@proxy/source', '--no-warnings', file('gateway.mjs')]
+      const args = ['--conditions=@proxy/source', '--no-warnings', gatewayProgram]
       const gateway = launch(process.execPath, [
         ...args,
         JSON.stringify(spec({ stopTimeoutMs: 1_000 }, { CHILD: '1' })),

@@ -13,7 +13,7 @@ import { Usage } from './usage.ts'
 import { decodeBackend, decodeError, encodeBackend, type Lease, type Outcome, topics } from './wire.ts'
 
 const primary = 0
-// Whoever asks has a deadline, and aborts.
+// Whoever asks has a deadline, and aborts; what is stopped has one of its own.
 const longestCallMs = 24 * 3_600_000
 
 /** The resolver of the primary process, seen from a worker. Has the optional methods that the other has. */
@@ -136,7 +136,7 @@ export class StandInCalls {
   }
 
   #ask(topic: string, message: object): Promise<unknown> {
-    return this.#peers.request(primary, topic, { lease: this.#lease, ...message })
+    return this.#peers.ask(primary, topic, { lease: this.#lease, ...message }, longestCallMs)
   }
 
   #tell(topic: string, message: object): void {
