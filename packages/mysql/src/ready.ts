@@ -16,7 +16,6 @@ const shuttingDown = 1053
 
 const utf8mb4 = 45
 const mostTurns = 8
-const anyBytes = (bytes: Buffer): number => bytes.length
 
 /**
  * Whether the server takes sessions: it greets, and then answers a login. The login is why it is not enough to hear the greeting:
@@ -29,7 +28,7 @@ export async function ready(upstream: Upstream): Promise<void> {
   if (first[0] === replies.error) return judge(first, (number) => full.includes(number))
   const greeting = parseGreeting(first)
   await end.write(encodeLogin(await secured(end, upstream, greeting)))
-  await finish(end, upstream)
+  await finish(end)
 }
 
 function judge(error: Buffer, serves: (number: number) => boolean): void {
@@ -60,11 +59,11 @@ async function secured(end: BackendEnd, upstream: Upstream, { flags, plugin }: G
 }
 
 /** Says what is asked until the server has decided. One that lets anybody in is told goodbye. */
-async function finish(end: BackendEnd, upstream: Upstream): Promise<void> {
+async function finish(end: BackendEnd): Promise<void> {
   for (let turn = 0; turn < mostTurns; turn++) {
     const reply = await end.read()
     if (reply[0] === replies.error) return judge(reply, (number) => number !== shuttingDown)
-    if (reply[0] === replies.ok) return leave(end, upstream)
+    if (reply[0] === replies.ok) return leave(end)
     await end.write(answerTo(reply))
   }
   throw new GatewayError('PROXY_BACKEND_PROTOCOL')
@@ -79,9 +78,8 @@ function answerTo(reply: Buffer): Buffer {
   return plugin === nativePlugin ? Buffer.alloc(0) : Buffer.of(0)
 }
 
-/** The server's end of the session is over when it has closed the connection. */
-async function leave(end: BackendEnd, upstream: Upstream): Promise<void> {
+/** Goodbye is a command of its own, counted anew. */
+function leave(end: BackendEnd): Promise<void> {
   end.sequence = 0
-  await end.write(Buffer.of(commands.quit))
-  await upstream.read(anyBytes).catch(() => undefined)
+  return end.write(Buffer.of(commands.quit))
 }

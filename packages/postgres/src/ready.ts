@@ -5,7 +5,6 @@ import {
   authenticationKind,
   authentications,
   backendRunFramer,
-  byteFramer,
   errorField,
   isReady,
   lastMessage,
@@ -30,7 +29,7 @@ export async function ready(upstream: Upstream): Promise<void> {
     const run = await upstream.read(backendRunFramer)
     const last = run.subarray(lastMessage(run))
     if (last[0] === messageTypes.errorResponse) return judge(last)
-    if (isReady(last)) return leave(upstream)
+    if (isReady(last)) return upstream.write(terminate)
     if (demandsProof(last)) return
   }
 }
@@ -53,10 +52,4 @@ function judge(error: Buffer): void {
   const code = errorField(error, 'C')
   if (code !== undefined && !notNow.has(code)) return
   throw new GatewayError('PROXY_BACKEND_NOT_READY', { cause: new Error(`SQLSTATE ${code ?? 'unknown'}`) })
-}
-
-/** The server's end of the session is over when it has closed the connection. */
-async function leave(upstream: Upstream): Promise<void> {
-  await upstream.write(terminate)
-  await upstream.read(byteFramer).catch(() => undefined)
 }
