@@ -183,5 +183,5 @@ function shown({ backend, key, startedAt }: Wake, now: number): Record<string, u
 
 /** The dial of a backend that was started because it could not be dialled. */
 export function dialOf(request: DialRequest, backend: Backend): DialRequest {
-  return { ...request, backend, endpoint: backend.endpoints[0] as Endpoint, address: undefined }
+  return { ...request, backend, endpoint: backend.endpoints[0] as Endpoint, order: undefined, address: undefined }
 }
