@@ -74,6 +74,9 @@ export class Supervisor implements AdminSource, OperatorSource {
     this.#peers = new PeerLink(0, (envelope) => this.#send(envelope))
     this.#host = options.workers === 1 ? undefined : new ResolverHost(this.#peers, this.#resolvers, options.logger)
     this.#peers.answer(announceTopic, (news, from) => this.operator.announced(from, news as Announcement))
+    this.operator.events.subscribe(({ kind, facts }) => {
+      if (kind === 'operator') options.logger.warn(facts, 'an operator acted')
+    })
   }
 
   get ready(): boolean {

@@ -15,6 +15,7 @@ import { startGateway } from './gateway-process.ts'
 const assets = fileURLToPath(new URL('../../../docs/assets/', import.meta.url))
 const wide: BrowserContextOptions = { viewport: { width: 1280, height: 860 } }
 const loadMs = 75_000
+const idleMs = 20_000
 
 const url = `http://127.0.0.1:${embeddedPorts.admin}/`
 const tenants = ['alpha', 'beta'] as const
@@ -95,7 +96,7 @@ class Load {
   }
 }
 
-const gateway = await startGateway({ env: { ADMIN_TOKEN: 'only-for-the-pictures' } })
+const gateway = await startGateway({ env: { IDLE_AFTER_MS: String(idleMs) } })
 const browser = await launchBrowser()
 const load = new Load()
 try {
@@ -116,6 +117,9 @@ try {
   await picture(light, 'load')
   await picture(dark, 'dark')
   await picture(phone, 'phone')
+  await load.stop()
+  await light.locator('#backends:not(:has(li:not([data-state=off])))').waitFor({ timeout: 10 * idleMs })
+  await picture(light, 'asleep-again')
 } finally {
   await browser.close()
   await load.stop()
