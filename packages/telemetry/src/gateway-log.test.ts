@@ -56,6 +56,21 @@ describe('gatewayLog', () => {
     expect(lines[0]).toMatchObject({ level: 50, source: 'accept', err: { message: 'EMFILE' } })
   })
 
+  it('writes a line once while the layers of an older configuration live', () => {
+    const { hooks, lines, dispose } = logged('debug')
+    const later: string[] = []
+    const logger = pino({ level: 'debug' }, { write: (line: string) => void later.push(line) })
+    const disposeLater = gatewayLog(logger).setup?.({ hooks } as never) as () => void
+    hooks.emit('session:end', ended)
+    expect([lines.length, later.length]).toEqual([0, 1])
+    disposeLater()
+    disposeLater()
+    hooks.emit('session:end', ended)
+    expect([lines.length, later.length]).toEqual([1, 1])
+    dispose()
+    expect(hooks.has('session:end')).toBe(false)
+  })
+
   it('is silent when undone', () => {
     const { hooks, dispose } = logged('debug')
     dispose()

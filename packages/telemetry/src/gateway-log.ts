@@ -1,4 +1,4 @@
-import type { Disposer, HookMap, Layer, LayerContext } from '@proxy/kernel'
+import type { Disposer, HookListener, HookMap, HookName, Hooks, Layer, LayerContext } from '@proxy/kernel'
 import type { Logger } from 'pino'
 import { causeOf, sessionRecord } from './access-record.ts'
 
@@ -7,20 +7,33 @@ export function gatewayLog(logger: Logger): Layer {
   return { name: 'log', setup: (context) => observe(logger, context) }
 }
 
+/** Who writes of the same hooks, the latest last. */
+const writers = new WeakMap<Hooks, object[]>()
+
+/** While sessions of an older configuration live, its layers do too: the latest writes alone. */
 function observe(logger: Logger, { hooks }: LayerContext): Disposer {
+  const me = {}
+  const all = writers.get(hooks) ?? []
+  writers.set(hooks, all)
+  all.push(me)
+  const on = <N extends HookName>(name: N, write: HookListener<N>): Disposer =>
+    hooks.on(name, (event) => {
+      if (all.at(-1) === me) write(event)
+    })
   const disposers = [
-    hooks.on('gateway:error', ({ source, error }) => logger.error({ source, err: error }, 'internal error')),
-    hooks.on('wake:start', ({ key }) => logger.info({ key }, 'waking')),
-    hooks.on('wake:end', (event) => logWake(logger, event)),
-    hooks.on('circuit:change', (event) => logCircuit(logger, event)),
-    hooks.on('endpoint:health', (event) => logHealth(logger, event)),
+    () => void all.splice(all.indexOf(me), 1),
+    on('gateway:error', ({ source, error }) => logger.error({ source, err: error }, 'internal error')),
+    on('wake:start', ({ key }) => logger.info({ key }, 'waking')),
+    on('wake:end', (event) => logWake(logger, event)),
+    on('circuit:change', (event) => logCircuit(logger, event)),
+    on('endpoint:health', (event) => logHealth(logger, event)),
   ]
   // Without a listener the kernel does not even build the event.
   if (logger.isLevelEnabled('debug')) {
-    disposers.push(hooks.on('session:end', (event) => logger.debug(sessionRecord(event), 'session')))
+    disposers.push(on('session:end', (event) => logger.debug(sessionRecord(event), 'session')))
   }
   return () => {
-    for (const dispose of disposers) dispose()
+    for (const dispose of disposers.splice(0)) dispose()
   }
 }
 

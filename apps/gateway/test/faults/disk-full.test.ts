@@ -47,7 +47,11 @@ describe.skipIf(!possible)('a full disk under the logs (needs root and unshare)'
       const status = async (): Promise<number> =>
         (await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } })).status
       await vi.waitFor(async () => expect(await status()).toBe(200), { timeout: 20_000, interval: 100 })
-      const before = await statsOf(admin)
+      const before = await vi.waitFor(async () => {
+        const stats = await statsOf(admin)
+        expect(stats.workers).toHaveLength(workers)
+        return stats
+      })
       // More lines than there is room for.
       for (let count = 0; count < 600; count++) expect(await status()).toBe(200)
       expect(lines().length).toBeGreaterThan(60_000)
@@ -59,7 +63,11 @@ describe.skipIf(!possible)('a full disk under the logs (needs root and unshare)'
         expect(await status()).toBe(200)
         expect(lines()).toMatch(/"msg":"session"/)
       })
-      const after = await statsOf(admin)
+      const after = await vi.waitFor(async () => {
+        const stats = await statsOf(admin)
+        expect(stats.workers).toHaveLength(workers)
+        return stats
+      })
       expect(after.restarts).toBe(0)
       expect(after.workers).toMatchObject(before.workers.map(({ pid: same }) => ({ pid: same })))
     },

@@ -178,7 +178,8 @@ function files({ listeners, admin, desk }: Ports, { backends }: Servers): Record
   return {
     samples: '',
     'resolver.mjs': `import { soakResolver } from ${JSON.stringify(module('resolver.ts'))}
-export default soakResolver(${JSON.stringify(resolver)})
+// A reload reads this module again: what runs is known to one resolver, as it would be to a control plane.
+export default globalThis.soak ??= soakResolver(${JSON.stringify(resolver)})
 `,
     'gateway.config.mjs': `import { join } from 'node:path'
 import { diagnostics } from ${JSON.stringify(module('diagnostics.ts'))}
