@@ -4,7 +4,7 @@
 #   tools/install-test-servers.sh --check   only say what is missing
 set -u
 
-programs=(psql pgbench curl openssl redis-server wrk h2load haproxy nginx mariadbd mariadb sysbench postfix smtp-source swaks chromium faketime)
+programs=(psql pgbench curl openssl redis-server wrk h2load haproxy nginx mariadbd mariadb sysbench postfix smtp-source swaks chromium faketime promtool)
 
 package_of() {
   case "$1" in
@@ -14,6 +14,7 @@ package_of() {
     mariadbd) echo mariadb-server ;;
     mariadb) echo mariadb-client ;;
     smtp-source) echo postfix ;;
+    promtool) echo prometheus ;;
     *) echo "$1" ;;
   esac
 }

@@ -41,6 +41,10 @@ const pages: readonly (readonly [factory: string, type: string, file: string])[]
   ['httpResolver(options)', 'HttpResolverOptions', 'packages/resolver-http/src/options.ts'],
   ['processResolver(options)', 'ProcessResolverOptions', 'packages/resolver-process/src/options.ts'],
   ['processResolver({ backends: { name: {} } })', 'ProcessSpec', 'packages/resolver-process/src/options.ts'],
+  ['telemetry(options)', 'TelemetryOptions', 'packages/telemetry/src/telemetry.ts'],
+  ['telemetry({ traces })', 'TraceOptions', 'packages/telemetry/src/telemetry.ts'],
+  ['telemetry({ metrics })', 'MetricOptions', 'packages/telemetry/src/telemetry.ts'],
+  ['accessLog(options)', 'AccessLogOptions', 'packages/telemetry/src/access-log.ts'],
   ['tls(options)', 'TlsOptions', 'packages/tls/src/options.ts'],
   ['tls({ certificates: [] })', 'CertificateOptions', 'packages/tls/src/options.ts'],
 ]

@@ -23,7 +23,7 @@ const firstWord: Extract = (bytes) => {
 
 /** Where spans and metrics are sent to and lines written to, when everything is watched. */
 const [, , , , , , otlp, logFile] = process.argv
-const watched = otlp === undefined ? undefined : telemetry({ otlp, metrics: { intervalMs: 1_000 } })
+const watched = otlp === undefined ? undefined : telemetry({ otlp, metrics: { intervalMs: 10_000 } })
 const observers = watched === undefined ? [] : [watched, accessLog({ file: logFile, requests: true })]
 
 const protocols: Readonly<Record<string, () => Protocol>> = {

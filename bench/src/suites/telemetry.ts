@@ -11,8 +11,8 @@ const against = (suite: Suite, protocol: 'http' | 'tcp' | 'postgres', workloads:
   reference: 'gateway',
   subjects: [gateway(protocol), gatewayWatched(protocol)],
   workloads: suite.workloads.filter(({ id }) => workloads.includes(id)),
-  // The difference is small: many short rounds.
-  plan: { ...suite.plan, rounds: 9 },
+  // The difference is small: many rounds, once everything is compiled.
+  plan: { ...suite.plan, rounds: 9, firstWarmup: 3 },
 })
 
 export const telemetrySuites: readonly Suite[] = [
