@@ -1,7 +1,16 @@
+export type {
+  DeclaredResolverConfig,
+  DockerResolverConfig,
+  HttpResolverConfig,
+  KubernetesResolverConfig,
+  ProcessResolverConfig,
+  RedisResolverConfig,
+} from './config/declared-resolver-types.ts'
 export { ConfigError, type ConfigProblem } from './config/problems.ts'
 export type {
   AccessLogConfig,
   AdminConfig,
+  ClusterConfig,
   DrainConfig,
   FixedResolverConfig,
   GatewayConfig,

@@ -1,3 +1,4 @@
+/** Options of `httpResolver()`. */
 export interface HttpResolverOptions {
   /**
    * Where to ask. `{key}`, `{protocol}` and `{listener}` in it stand for those of the request; where there is no `{key}`,

@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import type { ProcessUser } from './options.ts'
 
+/** A program to run, as in a `ProcessSpec`. */
 export interface Command {
   readonly command: string
   readonly args?: readonly string[] | undefined

@@ -8,6 +8,7 @@ export type {
   ProcessResolverOptions,
   ProcessSpec,
   ProcessUser,
+  ResolutionFacts,
   ServerSpec,
 } from './options.ts'
 export { type ProcessResolver, processResolver } from './process-resolver.ts'

@@ -4,9 +4,11 @@ import { listening } from './listening.ts'
 import type { LocalServer } from './local-server.ts'
 import type { ProcessSpec } from './options.ts'
 
+/** What a process tells. */
 export interface ProcessEvents {
   /** It ended although nobody stopped it. */
   readonly gone: (reason: string) => void
+  /** Gets every line that it prints. */
   readonly onLine?: ((line: string) => void) | undefined
 }
 

@@ -1,8 +1,8 @@
 import type { ResolutionRecord, RouteRequest } from '@proxy/kernel'
 import type { MakeServer } from './local-server.ts'
 
-/** What else a resolution says. */
-type ResolutionFacts = Pick<ResolutionRecord, 'metadata' | 'timeoutMs' | 'tls' | 'proxyProtocol'>
+/** What a resolution says beside where the backend is. */
+export type ResolutionFacts = Pick<ResolutionRecord, 'metadata' | 'timeoutMs' | 'tls' | 'proxyProtocol'>
 
 /** An account of this machine. */
 export interface ProcessUser {
@@ -13,6 +13,7 @@ export interface ProcessUser {
 /** When a process that was started may be dialled. */
 export type ProcessReady = 'started' | 'listening' | { readonly output: string }
 
+/** A backend that is a process. */
 export interface ProcessSpec extends ResolutionFacts {
   /** A program: a path, or a name that is looked up in PATH. No shell reads it. */
   readonly command: string
@@ -41,6 +42,7 @@ export interface ProcessSpec extends ResolutionFacts {
 
 /** A backend that is no process: whatever `server` makes. */
 export interface ServerSpec extends ResolutionFacts {
+  /** Called once, before the first start. */
   readonly server: MakeServer
   /** `host:port` where it will listen. */
   readonly endpoint: string
@@ -48,8 +50,10 @@ export interface ServerSpec extends ResolutionFacts {
   readonly startTimeoutMs?: number | undefined
 }
 
+/** How a backend is started and ended. */
 export type BackendSpec = ProcessSpec | ServerSpec
 
+/** Options of `processResolver()`. */
 export interface ProcessResolverOptions {
   /**
    * The backends by name, or a function that knows them, and says the same of a name every time: undefined = there is none.
