@@ -9,7 +9,6 @@ export interface Sample {
   readonly pid: number
   readonly atMs: number
   readonly heapBytes: number
-  readonly rssBytes: number
   readonly timers: number
   /** What keeps the process alive. */
   readonly handles: number
@@ -31,7 +30,7 @@ export function diagnostics(file: string, everyMs: number): Layer {
 
 function sample(): Sample {
   collect()
-  const { heapUsed, rss } = process.memoryUsage()
+  const { heapUsed } = process.memoryUsage()
   const handles = process.getActiveResourcesInfo().length
-  return { pid: process.pid, atMs: Date.now(), heapBytes: heapUsed, rssBytes: rss, timers: liveTimers(), handles }
+  return { pid: process.pid, atMs: Date.now(), heapBytes: heapUsed, timers: liveTimers(), handles }
 }

@@ -4,22 +4,31 @@ import type { Series } from './verdict.ts'
 
 const mebibyte = 1_048_576
 
-/** Open files of processes, looked at from outside. */
+/** Open files and memory of processes, looked at from outside. */
 export class FileWatch {
   readonly counts: Map<number, number[]> = new Map()
+  readonly residentMiB: Map<number, number[]> = new Map()
 
   look(pids: readonly number[]): void {
     for (const pid of pids) {
-      const counts = this.counts.get(pid) ?? []
-      this.counts.set(pid, counts)
       try {
-        counts.push(readdirSync(`/proc/${pid}/fd`).length)
+        push(this.counts, pid, readdirSync(`/proc/${pid}/fd`).length)
+        push(this.residentMiB, pid, residentKiB(pid) / 1_024)
       } catch {
         // It has just been killed.
       }
     }
   }
 }
+
+function push(series: Map<number, number[]>, pid: number, value: number): void {
+  const values = series.get(pid)
+  if (values === undefined) series.set(pid, [value])
+  else values.push(value)
+}
+
+const residentKiB = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 
 /** Everything that was seen of one process. */
 export function seriesOf(name: string, pid: number, samples: readonly Sample[], files: FileWatch): Series[] {
@@ -28,7 +37,7 @@ export function seriesOf(name: string, pid: number, samples: readonly Sample[], 
   return [
     { process: name, name: 'open files', most: 25, values: files.counts.get(pid) ?? [] },
     { process: name, name: 'heap, MiB', most: 12, values: values(({ heapBytes }) => heapBytes / mebibyte) },
-    { process: name, name: 'resident, MiB', most: 40, values: values(({ rssBytes }) => rssBytes / mebibyte) },
+    { process: name, name: 'resident, MiB', most: 40, values: files.residentMiB.get(pid) ?? [] },
     { process: name, name: 'timers', most: 20, values: values((sample) => sample.timers) },
     { process: name, name: 'handles', most: 40, values: values((sample) => sample.handles) },
   ].filter((series) => series.values.length > 0)
