@@ -18,6 +18,8 @@ import { directoryOf, startGateway, statsOf } from './gateway-process.ts'
 
 const token = 'correct-horse-battery'
 
+vi.setConfig({ testTimeout: 60_000 })
+
 /** What the resolver of the gateway asks this process: it wakes when it is answered, and tells of purges. */
 class Control {
   readonly purged: string[] = []
@@ -52,6 +54,8 @@ interface Ports {
   readonly http: number
   readonly postgres: number
   readonly admin: number
+  /** Nobody listens there. */
+  readonly dead: number
 }
 
 const config = (ports: Ports, http: HttpBackend, postgres: PostgresServer, control: number): string => `
@@ -64,10 +68,12 @@ export default {
   resolver: {
     name: 'test',
     resolve({ key, protocol }) {
+      if (key === 'dead.test') return { id: 'dead', endpoint: '127.0.0.1:${ports.dead}' }
       if (key === 'sleepy.test') return { id: 'sleepy', endpoint: '${http.endpoint}', state: awake ? 'ready' : 'asleep' }
       return { id: key, endpoint: protocol === 'http' ? '${http.endpoint}' : '${postgres.endpoint}' }
     },
-    async wake() {
+    async wake({ id }) {
+      if (id !== 'sleepy') throw new Error('there is nothing to start')
       await fetch('http://127.0.0.1:${control}/wake')
       awake = true
       return '${http.endpoint}'
@@ -77,7 +83,7 @@ export default {
     },
     stats: () => ({ backends: [{ backend: 'sleepy', state: awake ? 'awake' : 'asleep', sinceMs: 1000 }] }),
   },
-  guard: { allow: ['127.0.0.1 ${http.port}', '127.0.0.1 ${postgres.port}'] },
+  guard: { allow: ['127.0.0.1 ${http.port}', '127.0.0.1 ${postgres.port}', '127.0.0.1 ${ports.dead}'] },
   admin: { address: ${ports.admin}, token: '${token}' },
   workers: 2,
 }
@@ -97,7 +103,13 @@ describeNeeding(['chromium', 'psql'], "the operator's page", () => {
   beforeAll(async () => {
     backend = await httpBackend('hello')
     database = await postgresServer({ databases: ['alpha'] })
-    ports = { http: await findFreePort(), postgres: await findFreePort(), admin: await findFreePort() }
+    const [http, postgres, admin, dead] = [
+      await findFreePort(),
+      await findFreePort(),
+      await findFreePort(),
+      await findFreePort(),
+    ]
+    ports = { http, postgres, admin, dead }
     directory = directoryOf({ 'gateway.config.mjs': config(ports, backend, database, await control.open()) })
     gateway = await startGateway({ cwd: directory })
     browser = await launchBrowser()
@@ -216,6 +228,23 @@ describeNeeding(['chromium', 'psql'], "the operator's page", () => {
     await press($('#tenants').getByRole('button', { name: 'Purge mine.test' }), 'Purge')
     await $('#banner').filter({ hasText: 'mine.test is forgotten in 2 workers.' }).waitFor()
     await vi.waitFor(() => expect(control.purged).toContain('mine.test'))
+  })
+
+  it('shows a circuit that opens', async () => {
+    const timer = setInterval(() => client('dead.test'), 50)
+    try {
+      await $('#circuits tbody tr')
+        .filter({ hasText: `127.0.0.1:${ports.dead}` })
+        .filter({ hasText: 'open' })
+        .waitFor()
+      await $('.tile.alarm').filter({ hasText: 'Circuits open' }).waitFor()
+      await $('#events li')
+        .filter({ hasText: `the circuit of 127.0.0.1:${ports.dead} is open` })
+        .first()
+        .waitFor()
+    } finally {
+      clearInterval(timer)
+    }
   })
 
   it('goes on when a worker dies', async () => {
