@@ -416,8 +416,9 @@ export interface Protocol {
   /**
    * Does this backend, which has just been dialled, serve? Settles when it does; rejects with a `GatewayError` when it does not,
    * a retryable one when it may later. Says as little as it can, and needs no account there. The caller closes the upstream.
+   * `tlsMode` is the listener's: with `passthrough`, the backend may understand nothing but TLS.
    */
-  ready?(upstream: Upstream, signal: AbortSignal): Promise<void>
+  ready?(upstream: Upstream, signal: AbortSignal, tlsMode: TlsMode): Promise<void>
   /** The gateway drains: end the session as soon as no answer is lost by it. Without it, the deadline ends it. */
   drain?(session: Session): void
 }

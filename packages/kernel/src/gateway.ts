@@ -176,6 +176,7 @@ export class Gateway implements GatewayApi, ListenerHost {
       listening: () => this.addresses,
       waited: (session, wakeMs) => this.#find(session)?.waited(wakeMs),
       protocolOf: (listener, name) => protocolOf(settings, listener, name),
+      tlsModeOf: (listener) => settings.listeners.find(({ name }) => name === listener)?.tls?.mode ?? 'off',
     })
     const { resolver } = settings
     this.#resolverUsers.set(resolver, (this.#resolverUsers.get(resolver) ?? 0) + 1)

@@ -17,6 +17,7 @@ import type {
   Resolution,
   Resolve,
   Resolver,
+  TlsMode,
   Transport,
 } from './contracts.ts'
 import { GatewayError } from './errors.ts'
@@ -41,6 +42,7 @@ export interface PipelineParts {
   waited(session: string, wakeMs: number): void
   /** The protocol of that name on a listener; undefined: there is none. */
   protocolOf(listener: string, name: string): Protocol | undefined
+  tlsModeOf(listener: string): TlsMode
 }
 
 /** Resolver, layers, dial and relays, composed. */

@@ -19,7 +19,7 @@ export async function probe(parts: PipelineParts, dial: Dial, target: ProbeTarge
   // The dial may have succeeded in the very turn in which the probe was given up.
   if (signal.aborted) leave()
   try {
-    await protocol.ready(upstream, signal)
+    await protocol.ready(upstream, signal, parts.tlsModeOf(listener))
   } finally {
     signal.removeEventListener('abort', leave)
     upstream.destroy()
