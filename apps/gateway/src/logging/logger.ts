@@ -1,3 +1,5 @@
+import { LineBuffer, standardOutput } from '@proxy/telemetry'
+import { fstatSync } from 'node:fs'
 import { type DestinationStream, type Logger, pino } from 'pino'
 import { build as prettyStream } from 'pino-pretty'
 import type { LogConfig } from '../config/types.ts'
@@ -15,7 +17,7 @@ const mostUnwritten = 1_048_576
 
 // Synchronous: the last lines before the end of the process are the ones that matter.
 function destination(pretty: boolean): DestinationStream {
-  if (!pretty) return lines(1)
+  if (!pretty) return isPiped() ? new LineBuffer(standardOutput(), { maxWaiting: mostUnwritten, delayMs: 0 }) : lines(1)
   return prettyStream({
     colorize: true,
     sync: true,
@@ -23,6 +25,12 @@ function destination(pretty: boolean): DestinationStream {
     ignore: 'pid,hostname',
     singleLine: true,
   })
+}
+
+/** A pipe that nobody reads would hold up the process at the next line. */
+function isPiped(): boolean {
+  const output = fstatSync(1)
+  return output.isFIFO() || output.isSocket()
 }
 
 /** Appends to a file, or to what is open under a number. */
