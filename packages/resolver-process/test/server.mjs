@@ -12,6 +12,6 @@ if (CHILD === '1') {
 }
 if (DEAF === '1') process.on('SIGTERM', () => undefined)
 setTimeout(() => {
-  const server = createServer((socket) => socket.end(`${process.pid}`))
+  const server = createServer((socket) => socket.on('error', () => undefined).end(`${process.pid}`))
   server.listen(Number(PORT), '127.0.0.1', () => print('now serving'))
 }, Number(DELAY_MS))
