@@ -87,7 +87,7 @@ function addFleet(store: SampleStore, fleet: FleetSnapshot): void {
 }
 
 /** Listeners by name, summed over the workers. Of workers that are gone the connections are gone too. */
-export function mergedListeners(fleet: FleetSnapshot): ListenerStats[] {
+export function mergedListeners(fleet: Pick<FleetSnapshot, 'workers' | 'retired'>): ListenerStats[] {
   const merged = new Map<string, ListenerStats>()
   const add = (listener: ListenerStats, connections: number): void => {
     const sum = merged.get(listener.name)
@@ -103,7 +103,9 @@ export function mergedListeners(fleet: FleetSnapshot): ListenerStats[] {
   return [...merged.values()]
 }
 
-export function mergedTenants(fleet: FleetSnapshot): Record<string, TenantStats> {
+export function mergedTenants(
+  fleet: Pick<FleetSnapshot, 'workers' | 'retired' | 'maxTenants'>,
+): Record<string, TenantStats> {
   const table = new TenantTable(fleet.maxTenants)
   const sources = [...fleet.workers, ...fleet.retired].map(({ tenants }) => tenants)
   // The busiest keep rows of their own.

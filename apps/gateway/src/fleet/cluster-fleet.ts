@@ -8,6 +8,7 @@ import { messageOf, OpenError } from './failure.ts'
 import type { Fleet } from './fleet.ts'
 import { type Envelope, isEnvelope, type PeerLink } from './peer-link.ts'
 import { type Opened, slotVariable, topics } from './plan.ts'
+import { retire } from './retired.ts'
 import type { BoundListener } from './unit.ts'
 
 export interface ClusterOptions {
@@ -177,7 +178,7 @@ export class ClusterFleet implements Fleet {
     this.#options.peers.forget(slot.number)
     this.#options.exited(slot.number)
     this.#stopped.leave(slot.number)
-    if (slot.last !== undefined) this.retired.push(slot.last)
+    if (slot.last !== undefined) retire(this.retired, slot.last)
     slot.last = undefined
     if (served && !this.#stopping) this.#startAgain(slot, reason)
   }
