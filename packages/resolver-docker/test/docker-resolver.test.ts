@@ -80,6 +80,13 @@ describe('dockerResolver', () => {
     await eventually(async () => (await resolve('shop')).state === 'asleep', 'the change to be seen')
   })
 
+  it('sees what it has started itself before the engine tells of it', async () => {
+    engine.create(httpTenant('shop', await findFreePort()))
+    const asleep = await resolve('shop')
+    engine.muted = true
+    expect(backend((await resolver.wake?.(asleep, never)) ?? '').state).toBe('ready')
+  })
+
   it('starts it once when two wake it at a time', async () => {
     const container = engine.create(httpTenant('shop', await findFreePort()))
     const asleep = await resolve('shop')

@@ -28,6 +28,8 @@ export class EngineStandIn {
   readonly requests: string[] = []
   /** Answered in place of everything: status and message. */
   broken: readonly [status: number, message: string] | undefined
+  /** Events are held back for ever. */
+  muted = false
   readonly #options: StandInOptions
   readonly #listeners = new Set<Listener>()
   #server: Server | undefined
@@ -94,7 +96,7 @@ export class EngineStandIn {
 
   #emit(action: string, id: string): void {
     const container = this.containers.get(id)
-    if (container === undefined) return
+    if (container === undefined || this.muted) return
     const attributes = { ...container.options.labels, image: 'tenant', name: container.name }
     const now = Date.now()
     const event = {

@@ -110,6 +110,7 @@ describe('kubernetesResolver', () => {
     }
     await resolver.sleep?.(backend({ id: 'kubernetes/tenants/shop', endpoint: 'x', metadata }))
     expect(cluster.replicas('shop')).toBe(1)
+    expect(cluster.started).toBe(1)
   })
 
   it('lets a workload run while any gateway has sessions there', async () => {
