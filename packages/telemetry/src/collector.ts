@@ -1,7 +1,7 @@
 import type { Disposer, HookMap, Hooks, Layer, LayerContext, RequestEndEvent } from '@proxy/kernel'
 import type { MetricKey } from './metrics.ts'
 import { RequestSeries, type RequestSample } from './request-series.ts'
-import { SampleStore, type Samples } from './samples.ts'
+import { observeInto, type Sample, SampleStore, type Samples } from './samples.ts'
 import { SharedSetup } from './shared-setup.ts'
 import { type TenantStats, TenantTable } from './tenant-table.ts'
 
@@ -12,11 +12,21 @@ export interface CollectedStats {
 
 const none: readonly string[] = []
 
+/** What is counted for every request of one protocol on one listener, looked up once. */
+interface Frequent {
+  readonly protocol: string
+  readonly routes: Sample
+  readonly routeSeconds: Sample
+  readonly resolve: Sample
+  readonly firstByte: Sample
+}
+
 /** Counts what the hooks say: a layer that only observes. It outlives reloads, so its counters never go back. */
 export class Collector implements Layer {
   readonly name = 'stats'
   readonly #store = new SampleStore()
   readonly #requests = new RequestSeries()
+  readonly #frequent = new Map<string, Frequent>()
   readonly #tenants: TenantTable
   readonly #shared = new SharedSetup()
 
@@ -77,6 +87,7 @@ export class Collector implements Layer {
 
   #routeEnd(event: HookMap['route:end']): void {
     const { listener, protocol, durationMs, wakeMs } = event
+    if (event.error === undefined && wakeMs === 0) return this.#routedAtOnce(event)
     this.#store.add('routes', [listener, event.error?.code ?? 'ok'])
     this.#store.observe('routeSeconds', [listener], durationMs)
     this.#part(listener, protocol, 'resolve', Math.max(0, durationMs - wakeMs))
@@ -84,11 +95,33 @@ export class Collector implements Layer {
     if (event.error === undefined) this.#tenants.route(event.key)
   }
 
+  #routedAtOnce({ listener, protocol, durationMs, key }: HookMap['route:end']): void {
+    const { routes, routeSeconds, resolve } = this.#frequentOf(listener, protocol)
+    routes.value++
+    observeInto(routeSeconds, durationMs)
+    observeInto(resolve, durationMs)
+    this.#tenants.route(key)
+  }
+
+  #frequentOf(listener: string, protocol: string): Frequent {
+    const known = this.#frequent.get(listener)
+    if (known?.protocol === protocol) return known
+    const frequent = {
+      protocol,
+      routes: this.#store.series('routes', [listener, 'ok']),
+      routeSeconds: this.#store.series('routeSeconds', [listener]),
+      resolve: this.#store.series('sessionPartSeconds', [listener, protocol, 'resolve']),
+      firstByte: this.#store.series('sessionPartSeconds', [listener, protocol, 'first_byte']),
+    }
+    this.#frequent.set(listener, frequent)
+    return frequent
+  }
+
   #requestEnd(event: RequestEndEvent): void {
     const { firstByteMs, upstreamMs } = event.timing
     this.#requests.observe(event)
     if (firstByteMs === undefined || upstreamMs === undefined) return
-    this.#part(event.listener, event.protocol, 'first_byte', Math.max(0, firstByteMs - upstreamMs))
+    observeInto(this.#frequentOf(event.listener, event.protocol).firstByte, Math.max(0, firstByteMs - upstreamMs))
   }
 
   #wakeEnd(event: HookMap['wake:end']): void {

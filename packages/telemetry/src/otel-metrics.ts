@@ -20,7 +20,7 @@ import { epochMs, hrTime } from './epoch.ts'
 import { scope } from './finished-span.ts'
 import { durationBuckets, type MetricFacts, type MetricKey, metrics } from './metrics.ts'
 import { type RequestSample, sumOf } from './request-series.ts'
-import type { Sample, Samples } from './samples.ts'
+import { newCounts, type Sample, type Samples } from './samples.ts'
 
 /** Read when metrics are due. */
 export interface MetricSource {
@@ -95,7 +95,7 @@ export class OtelMetrics implements MetricProducer {
   }
 }
 
-function histogramOf({ value: sum, counts = [] }: Sample): Histogram {
+function histogramOf({ value: sum, counts = newCounts() }: Sample): Histogram {
   return { buckets: { boundaries: [...durationBuckets], counts: [...counts] }, sum, count: sumOf(counts) }
 }
 

@@ -28,11 +28,12 @@ export class SampleStore {
 
   /** Adds a duration in milliseconds to a histogram of seconds. */
   observe(metric: MetricKey, labels: readonly string[], durationMs: number): void {
-    const sample = this.#sample(metric, labels)
-    const seconds = durationMs / 1_000
-    sample.value += seconds
-    sample.counts ??= newCounts()
-    sample.counts[bucketOf(seconds)]! += 1
+    observeInto(this.#sample(metric, labels), durationMs)
+  }
+
+  /** The series itself, for whoever adds to it so often that looking it up would cost. */
+  series(metric: MetricKey, labels: readonly string[]): Sample {
+    return this.#sample(metric, labels)
   }
 
   /** Adds a whole histogram; `sum` in seconds. */
@@ -73,6 +74,14 @@ export class SampleStore {
 function* samplesOf({ sample, next }: Branch): Generator<Sample> {
   if (sample !== undefined) yield sample
   for (const child of next.values()) yield* samplesOf(child)
+}
+
+/** Adds a duration in milliseconds to a series of a histogram. */
+export function observeInto(sample: Sample, durationMs: number): void {
+  const seconds = durationMs / 1_000
+  sample.value += seconds
+  sample.counts ??= newCounts()
+  sample.counts[bucketOf(seconds)]! += 1
 }
 
 /** Of an empty histogram. */
