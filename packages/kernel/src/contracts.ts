@@ -123,6 +123,9 @@ export interface Resolver {
   /**
    * Starts a backend that is asleep; settles when it may be dialled. Called once for any number of waiters. A bare
    * `'host:port'` says where the backend is now and leaves the rest of it as `resolve` said.
+   *
+   * Also called for a backend that somebody was refused by, or that refuses although it was woken some seconds ago: it is to be
+   * started if it does not run, and handed back if it does. NOT_FOUND says that it is nothing to start.
    */
   wake?(backend: Backend, signal: AbortSignal): Promise<Resolution>
   /**

@@ -40,6 +40,7 @@ export class EpollLink implements Link, Pollable, Deferred {
   #bytesRead = 0
   #bytesWritten = 0
   #given: GivenSocket | undefined = undefined
+  #onceClosed: (() => void) | undefined = undefined
 
   /** `fd` is a connected socket that does not block; the link closes it. */
   constructor(fd: number, context: LinkContext) {
@@ -114,6 +115,11 @@ export class EpollLink implements Link, Pollable, Deferred {
     if (this.#given !== undefined) return this.#given.destroy(reset === true)
     if (reset === true) this.#context.calls.resetOnClose(this.#fd)
     this.#close(undefined)
+  }
+
+  onceClosed(listener: () => void): void {
+    if (this.#closed) listener()
+    else this.#onceClosed = listener
   }
 
   socket(unread?: Uint8Array): Duplex {
@@ -236,5 +242,6 @@ export class EpollLink implements Link, Pollable, Deferred {
   #gone(error: Error | undefined): void {
     this.#closed = true
     this.#handler?.onClose(this, error)
+    this.#onceClosed?.()
   }
 }

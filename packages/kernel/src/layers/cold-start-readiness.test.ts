@@ -129,6 +129,29 @@ describe('readiness', () => {
     expect(probe).toHaveBeenCalledTimes(3)
   })
 
+  it('of a backend that has died since it was started is had by starting it again, where it then is', async () => {
+    const probe = vi.fn<Probe>(async ({ backend: { endpoints } }) => {
+      if (endpoints[0]?.port !== 2) throw new GatewayError('PROXY_DIAL_REFUSED')
+    })
+    const { context, wake, route } = cold(probe)
+    wake.mockImplementationOnce(async () => 'alpha:1').mockImplementationOnce(async () => 'alpha:2')
+    const waiting = route()
+    expect(await passUntil(context, waiting)).toBeLessThan(5_300)
+    expect((await waiting).endpoints).toEqual([{ host: 'alpha', port: 2 }])
+    expect(wake).toHaveBeenCalledTimes(2)
+    const asked = probe.mock.calls.length
+    context.clock.advance(10_000)
+    await settle()
+    expect(probe).toHaveBeenCalledTimes(asked)
+    expect(context.clock.timers).toBe(0)
+  })
+
+  it('of a backend that only takes its time starts nothing again', async () => {
+    const { context, wake, route } = cold(after(200))
+    expect(await passUntil(context, route())).toBeGreaterThan(10_000)
+    expect(wake).toHaveBeenCalledTimes(1)
+  })
+
   it('that time does not bring is given up at once', async () => {
     const { route, wake } = cold(after(1, new GatewayError('PROXY_DIAL_FORBIDDEN')))
     await expect(route()).rejects.toEqual(code('PROXY_DIAL_FORBIDDEN'))

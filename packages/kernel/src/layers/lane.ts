@@ -7,6 +7,8 @@ import { wakeFailed, wakeTimeout } from './wake-errors.ts'
 
 /** Hears of a lane's end, once, before those who wait: what they do next builds on what it then forgets. */
 export interface LaneOwner {
+  /** What was started has refused to be dialled for a while: it may have ended. */
+  laneRefused(): void
   laneServes(lane: Lane, backend: Backend): void
   laneFailed(error: GatewayError): void
 }
@@ -23,6 +25,7 @@ export class Lane {
   readonly #controller = new AbortController()
   readonly #cancelDeadline: Disposer
   #readiness: Readiness | undefined = undefined
+  #asking: AbortController | undefined = undefined
   #outcome: Backend | GatewayError | undefined = undefined
 
   constructor(context: LayerContext, target: WakeTarget, deadlineMs: number, owner: LaneOwner) {
@@ -44,8 +47,9 @@ export class Lane {
     return this.#flight.join(signal)
   }
 
-  /** The resolver says that it has started `asked`: wait until it serves. */
+  /** The resolver says that it has started `asked`, perhaps anew: wait until it serves. */
   async started(answer: Resolution, asked: Backend): Promise<void> {
+    if (this.#outcome !== undefined) return
     let backend: Backend
     try {
       backend = woken(this.#target.backend, answer, asked)
@@ -56,13 +60,23 @@ export class Lane {
   }
 
   async #poll(backend: Backend): Promise<void> {
-    this.#readiness = new Readiness(this.#context, { ...this.#target, backend }, this.#controller.signal)
+    const readiness = this.#ask(backend)
     try {
-      await this.#readiness.wait()
+      await readiness.wait()
       this.#serves(backend)
     } catch (error) {
-      this.fail(GatewayError.from(error, 'PROXY_WAKE_FAILED'))
+      if (this.#readiness === readiness) this.fail(GatewayError.from(error, 'PROXY_WAKE_FAILED'))
     }
+  }
+
+  /** Whoever was asked before is asked no more. */
+  #ask(backend: Backend): Readiness {
+    this.#asking?.abort()
+    this.#asking = new AbortController()
+    const signal = AbortSignal.any([this.#controller.signal, this.#asking.signal])
+    const gone = (): void => this.#owner.laneRefused()
+    this.#readiness = new Readiness(this.#context, { ...this.#target, backend }, signal, gone)
+    return this.#readiness
   }
 
   nudge(): void {

@@ -5,6 +5,8 @@ const firstPauseMs = 5
 const longestPauseMs = 100
 /** A probe that nobody answers gives way to the next: something may listen there in the backend's place. */
 const probeTimeoutMs = 10_000
+/** What was started and has refused for so long may be gone again. */
+const goneAfterMs = 5_000
 
 /** What a start of a backend is probed with: as those who wait for it will speak to it. */
 export interface WakeTarget {
@@ -22,15 +24,19 @@ export class Readiness {
   readonly #context: LayerContext
   readonly #target: ProbeTarget
   readonly #signal: AbortSignal
+  readonly #gone: () => void
+  #refusedAt: number | undefined = undefined
   #hasten: (() => void) | undefined = undefined
   #nudged = false
   /** What the latest probe failed with. */
   lastError: GatewayError | undefined = undefined
 
-  constructor(context: LayerContext, target: ProbeTarget, signal: AbortSignal) {
+  /** `gone` is called whenever the backend has refused to be dialled for five seconds on end. */
+  constructor(context: LayerContext, target: ProbeTarget, signal: AbortSignal, gone: () => void) {
     this.#context = context
     this.#target = target
     this.#signal = signal
+    this.#gone = gone
   }
 
   /** Settles when the backend serves; rejects when the signal is aborted, or a probe fails in a way that time does not mend. */
@@ -39,6 +45,7 @@ export class Readiness {
     const startedAt = clock.now()
     for (let attempt = 0, answers = 0; !(await this.#serves(attempt)); attempt++) {
       const refused = this.lastError?.code === 'PROXY_DIAL_REFUSED'
+      this.#watchRefusals(refused, clock.now())
       const delayMs = refused ? (clock.now() - startedAt) / 100 : firstPauseMs * 2 ** Math.min(answers++, 10)
       await this.#pause(Math.min(longestPauseMs, Math.max(firstPauseMs, delayMs)))
       if (this.#signal.aborted) throw GatewayError.from(this.#signal.reason)
@@ -66,6 +73,14 @@ export class Readiness {
       return false
     } finally {
       probe.end()
+    }
+  }
+
+  #watchRefusals(refused: boolean, now: number): void {
+    if (!refused) this.#refusedAt = undefined
+    else if (now - (this.#refusedAt ??= now) >= goneAfterMs) {
+      this.#refusedAt = now
+      this.#gone()
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Backend, LayerContext, Resolution } from '../contracts.ts'
+import type { Backend, LayerContext, Resolution, Resolver } from '../contracts.ts'
 import type { GatewayError } from '../errors.ts'
 import { Lane, type LaneOwner } from './lane.ts'
 import type { WakeTarget } from './readiness.ts'
@@ -30,6 +30,7 @@ export class Wake implements LaneOwner {
   readonly #lanes = new Map<string, Lane>()
   readonly #controller = new AbortController()
   #answer: Resolution | undefined = undefined
+  #asking = false
   #pending = 0
   #ended = false
   #failure: GatewayError | undefined = undefined
@@ -79,12 +80,24 @@ export class Wake implements LaneOwner {
   async begin(): Promise<void> {
     const { hooks, resolver } = this.#context
     if (hooks.has('wake:start')) hooks.emit('wake:start', { backend: this.backend, key: this.key })
+    await this.#ask(resolver)
+  }
+
+  /** It was started and is gone again, as it seems: the resolver starts what does not run, and says so of what does. */
+  laneRefused(): void {
+    if (!this.#asking) void this.#ask(this.#context.resolver)
+  }
+
+  async #ask(resolver: Resolver): Promise<void> {
+    this.#asking = true
     try {
       const answer = (await resolver.wake?.(this.backend, this.#controller.signal)) ?? this.backend
       this.#answer = answer
       for (const lane of this.#lanes.values()) void lane.started(answer, this.backend)
     } catch (error) {
       this.abort(wakeFailed(error))
+    } finally {
+      this.#asking = false
     }
   }
 
