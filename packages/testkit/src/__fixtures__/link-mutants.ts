@@ -120,6 +120,10 @@ export class ThrowsAfterEnd extends WrappedLink {
   }
 }
 
+export class TellsOfNoClose extends WrappedLink {
+  override onceClosed(): void {}
+}
+
 export class ClosesTwice extends WrappedLink {
   override onClose(link: Link, error: Error | undefined): void {
     super.onClose(link, error)

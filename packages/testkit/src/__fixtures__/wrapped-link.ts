@@ -5,6 +5,7 @@ import type { Address, Link, LinkHandler } from '@proxy/kernel'
 export class WrappedLink implements Link, LinkHandler {
   protected readonly inner: Link
   protected handler: LinkHandler | undefined = undefined
+  protected told: (() => void) | undefined = undefined
 
   constructor(inner: Link) {
     this.inner = inner
@@ -63,6 +64,11 @@ export class WrappedLink implements Link, LinkHandler {
     this.inner.destroy(reset)
   }
 
+  onceClosed(listener: () => void): void {
+    if (this.closed) listener()
+    else this.told = listener
+  }
+
   socket(unread?: Uint8Array): Duplex {
     return this.inner.socket(unread)
   }
@@ -81,5 +87,6 @@ export class WrappedLink implements Link, LinkHandler {
 
   onClose(_link: Link, error: Error | undefined): void {
     this.handler?.onClose(this, error)
+    this.told?.()
   }
 }

@@ -51,6 +51,11 @@ bites(transportChecks, [
   link('bytes written after end or destroy are dropped without an error', links.ThrowsAfterEnd, /write after end/),
   link('a FIN that came before the handler is delivered to it', links.HidesEnd, /onEnd/),
   link('after destroy: onClose, once, without an error, and nothing else', links.ClosesTwice, /deep/),
+  link(
+    'onceClosed, where there is one, calls behind onClose, and at once when it is closed',
+    links.TellsOfNoClose,
+    /told/,
+  ),
   link('destroy from within onData ends the delivery', links.DeliversAfterDestroy, /deep/),
   link('destroy with reset breaks the peer off: onClose with an error, no onEnd', links.NeverResets, /onClose|reset/),
   link('socket() gives the stream, with the unread bytes in front', links.LosesUnread, /bytes on the socket/),

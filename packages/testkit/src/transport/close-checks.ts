@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Check } from '../check.ts'
 import { pattern } from '../pattern.ts'
-import { settle } from '../waiting.ts'
+import { settle, until } from '../waiting.ts'
 import { send } from './data-checks.ts'
 import { Recorder } from './recorder.ts'
 import { eachWay, recorded, type TransportSubject } from './subject.ts'
@@ -79,6 +79,25 @@ export const closeChecks: readonly Check<TransportSubject>[] = [
         await settle()
         assert.deepEqual(near.events, ['close'])
         assert.equal(near.error, undefined)
+        await far.closesOrEnds()
+      }),
+  },
+  {
+    name: 'onceClosed, where there is one, calls behind onClose, and at once when it is closed',
+    run: (subject) =>
+      recorded(subject, async (near, far) => {
+        if (near.link.onceClosed === undefined) return
+        let events: number | undefined = undefined
+        near.link.onceClosed(() => assert.fail('an earlier listener was called'))
+        near.link.onceClosed(() => (events = near.events.length))
+        near.link.destroy()
+        assert.equal(events, undefined, 'told before the link was closed')
+        await near.closes()
+        await until(() => events !== undefined, 'to be told that the link has closed')
+        assert.equal(events, near.events.length, 'told before the handler')
+        let again = false
+        near.link.onceClosed(() => (again = true))
+        assert.ok(again, 'not told although it was closed')
         await far.closesOrEnds()
       }),
   },
