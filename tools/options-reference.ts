@@ -45,6 +45,7 @@ const pages: readonly (readonly [factory: string, type: string, file: string])[]
   ['telemetry({ traces })', 'TraceOptions', 'packages/telemetry/src/telemetry.ts'],
   ['telemetry({ metrics })', 'MetricOptions', 'packages/telemetry/src/telemetry.ts'],
   ['accessLog(options)', 'AccessLogOptions', 'packages/telemetry/src/access-log.ts'],
+  ['epollTransport(options)', 'EpollTransportOptions', 'packages/transport-epoll/src/epoll-transport.ts'],
   ['tls(options)', 'TlsOptions', 'packages/tls/src/options.ts'],
   ['tls({ certificates: [] })', 'CertificateOptions', 'packages/tls/src/options.ts'],
 ]
