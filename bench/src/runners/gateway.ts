@@ -22,9 +22,9 @@ const firstWord: Extract = (bytes) => {
 }
 
 /** Where spans and metrics are sent to and lines written to, when everything is watched. */
-const [, , , , , , otlp, logFile] = process.argv
+const [, , , , , , otlp, logFile, lines] = process.argv
 const watched = otlp === undefined ? undefined : telemetry({ otlp, metrics: { intervalMs: 10_000 } })
-const observers = watched === undefined ? [] : [watched, accessLog({ file: logFile, requests: true })]
+const observers = watched === undefined ? [] : [watched, accessLog({ file: logFile, requests: lines === 'requests' })]
 
 const protocols: Readonly<Record<string, () => Protocol>> = {
   tcp: () => tcp({ extract: firstWord }),

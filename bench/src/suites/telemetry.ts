@@ -1,4 +1,4 @@
-import { gateway, gatewayWatched } from '../subjects/gateway.ts'
+import { gateway, gatewayLines, gatewayWatched } from '../subjects/gateway.ts'
 import type { Suite } from '../suite.ts'
 import { httpSuite } from './http.ts'
 import { pgbenchSuite } from './pgbench.ts'
@@ -9,7 +9,7 @@ const against = (suite: Suite, protocol: 'http' | 'tcp' | 'postgres', workloads:
   ...suite,
   name: `telemetry-${suite.name}`,
   reference: 'gateway',
-  subjects: [gateway(protocol), gatewayWatched(protocol)],
+  subjects: [gateway(protocol), gatewayWatched(protocol), ...(protocol === 'http' ? [gatewayLines(protocol)] : [])],
   workloads: suite.workloads.filter(({ id }) => workloads.includes(id)),
   // The difference is small: many rounds, once everything is compiled.
   plan: { ...suite.plan, rounds: 9, firstWarmup: 3 },
