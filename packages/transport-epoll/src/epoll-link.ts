@@ -211,8 +211,9 @@ export class EpollLink implements Link, Pollable, Deferred {
     else this.#handler?.onDrain(this)
   }
 
+  /** After the peer's FIN, closing says the same. */
   #sendFin(): void {
-    this.#context.calls.system.shutdown(this.#fd, SHUT_WR)
+    if (!this.#ended) this.#context.calls.system.shutdown(this.#fd, SHUT_WR)
     this.#closeWhenDone()
   }
 
@@ -229,7 +230,7 @@ export class EpollLink implements Link, Pollable, Deferred {
     this.#error = error
     this.#outbox?.clear()
     this.#outbox = undefined
-    this.#leavePoller()
+    this.#context.poller.forget(this.#fd)
     this.#context.poller.defer(this)
   }
 

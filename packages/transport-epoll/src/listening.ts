@@ -49,7 +49,7 @@ export class Listening implements Binding, Pollable, Deferred {
     this.#closed ??= new Promise((resolve) => {
       clearTimeout(this.#pause)
       this.#settled = resolve
-      this.#context.poller.remove(this.#fd)
+      this.#context.poller.forget(this.#fd)
       this.#context.poller.defer(this)
     })
     return this.#closed

@@ -64,8 +64,14 @@ export class Poller {
   /** No event is delivered for it any more, not even one that was reported already. */
   remove(fd: number): void {
     if (this.#targets[fd] === undefined) return
-    this.#targets[fd] = undefined
     this.#control(EPOLL_CTL_DEL, fd, 0)
+    this.forget(fd)
+  }
+
+  /** The same for a descriptor that is closed behind the events at hand, which takes it out of the set. */
+  forget(fd: number): void {
+    if (this.#targets[fd] === undefined) return
+    this.#targets[fd] = undefined
     if (--this.#size === 0) this.#handle.unref()
   }
 
