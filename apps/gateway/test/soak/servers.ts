@@ -31,6 +31,16 @@ export class Servers {
     await this.#turn(id, () => this.backends[id].kill())
   }
 
+  /** What it has. Meanwhile nobody puts it to sleep: the gateway goes on doing that with whatever nobody uses through it. */
+  async stored(id: ProtocolName): Promise<ReadonlySet<string>> {
+    let stored: ReadonlySet<string> = new Set()
+    await this.#turn(id, async () => {
+      await this.backends[id].start()
+      stored = await this.backends[id].stored()
+    })
+    return stored
+  }
+
   async stop(): Promise<void> {
     this.#desk.close()
     this.#desk.closeAllConnections()

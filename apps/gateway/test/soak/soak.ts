@@ -142,8 +142,7 @@ async function trendsOf(watch: FileWatch, { ports, directory, gateway }: Scene):
 async function lostOf(real: Servers, acknowledged: ReadonlyMap<ProtocolName, string[]>): Promise<string[]> {
   const lost: string[] = []
   for (const [protocol, ids] of acknowledged) {
-    await real.backends[protocol].start()
-    const stored = await real.backends[protocol].stored()
+    const stored = await real.stored(protocol)
     lost.push(...ids.filter((id) => !stored.has(id)))
   }
   return lost
