@@ -22,6 +22,8 @@ interface Failure {
 }
 
 const failuresShown = 20
+/** A start is noticed within so long, as long as there are few. */
+const leastProbeMs = 10
 const wakesShown = 200
 
 /** Every start that is under way, or whose outcome still answers for others. */
@@ -94,6 +96,11 @@ export class ColdStarts implements WakeOwner {
       woken: this.#woken,
       failures: this.#failures,
     }
+  }
+
+  /** Of a fleet that starts, about a thousand questions a second in all. */
+  get probeEveryMs(): number {
+    return Math.max(leastProbeMs, this.#wakes.size)
   }
 
   wakeServes(wake: Wake, backend: Backend, waiting: number): void {

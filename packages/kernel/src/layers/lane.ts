@@ -2,13 +2,11 @@ import { woken } from '../backend.ts'
 import type { Backend, Disposer, LayerContext, Resolution } from '../contracts.ts'
 import { GatewayError } from '../errors.ts'
 import { Flight } from './flight.ts'
-import { Readiness, type WakeTarget } from './readiness.ts'
+import { type ProbePace, Readiness, type WakeTarget } from './readiness.ts'
 import { wakeFailed, wakeTimeout } from './wake-errors.ts'
 
 /** Hears of a lane's end, once, before those who wait: what they do next builds on what it then forgets. */
-export interface LaneOwner {
-  /** What was started has refused to be dialled for a while: it may have ended. */
-  laneRefused(): void
+export interface LaneOwner extends ProbePace {
   laneServes(lane: Lane, backend: Backend): void
   laneFailed(error: GatewayError): void
 }
@@ -74,8 +72,7 @@ export class Lane {
     this.#asking?.abort()
     this.#asking = new AbortController()
     const signal = AbortSignal.any([this.#controller.signal, this.#asking.signal])
-    const gone = (): void => this.#owner.laneRefused()
-    this.#readiness = new Readiness(this.#context, { ...this.#target, backend }, signal, gone)
+    this.#readiness = new Readiness(this.#context, { ...this.#target, backend }, signal, this.#owner)
     return this.#readiness
   }
 

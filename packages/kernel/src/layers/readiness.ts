@@ -1,12 +1,19 @@
 import type { Backend, Disposer, LayerContext, ProbeTarget } from '../contracts.ts'
 import { GatewayError } from '../errors.ts'
 
-const firstPauseMs = 5
 const longestPauseMs = 100
 /** A probe that nobody answers gives way to the next: something may listen there in the backend's place. */
 const probeTimeoutMs = 10_000
 /** What was started and has refused for so long may be gone again. */
 const goneAfterMs = 5_000
+
+/** Whoever has backends asked. */
+export interface ProbePace {
+  /** From one question to the next, in milliseconds, for as long as the backend is refused. */
+  readonly everyMs: number
+  /** The backend has refused to be dialled for five seconds on end. */
+  refused(): void
+}
 
 /** What a start of a backend is probed with: as those who wait for it will speak to it. */
 export interface WakeTarget {
@@ -17,37 +24,38 @@ export interface WakeTarget {
 }
 
 /**
- * Asks a backend again and again whether it serves: soon at first, then ever less often, and at once when told to. Being refused costs
- * nothing over there, so as long as nobody listens it is noticed within a hundredth of the start when somebody does.
+ * Asks a backend again and again whether it serves, and at once when told to. Being refused costs nothing over there, so as long as
+ * nobody listens it is asked as often as `everyMs` allows; one that answers is asked less and less often, so that it is noticed
+ * within a hundredth of the time of its start.
  */
 export class Readiness {
   readonly #context: LayerContext
   readonly #target: ProbeTarget
   readonly #signal: AbortSignal
-  readonly #gone: () => void
+  readonly #pace: ProbePace
   #refusedAt: number | undefined = undefined
   #hasten: (() => void) | undefined = undefined
   #nudged = false
   /** What the latest probe failed with. */
   lastError: GatewayError | undefined = undefined
 
-  /** `gone` is called whenever the backend has refused to be dialled for five seconds on end. */
-  constructor(context: LayerContext, target: ProbeTarget, signal: AbortSignal, gone: () => void) {
+  constructor(context: LayerContext, target: ProbeTarget, signal: AbortSignal, pace: ProbePace) {
     this.#context = context
     this.#target = target
     this.#signal = signal
-    this.#gone = gone
+    this.#pace = pace
   }
 
   /** Settles when the backend serves; rejects when the signal is aborted, or a probe fails in a way that time does not mend. */
   async wait(): Promise<void> {
     const { clock } = this.#context
     const startedAt = clock.now()
-    for (let attempt = 0, answers = 0; !(await this.#serves(attempt)); attempt++) {
+    for (let attempt = 0; !(await this.#serves(attempt)); attempt++) {
       const refused = this.lastError?.code === 'PROXY_DIAL_REFUSED'
       this.#watchRefusals(refused, clock.now())
-      const delayMs = refused ? (clock.now() - startedAt) / 100 : firstPauseMs * 2 ** Math.min(answers++, 10)
-      await this.#pause(Math.min(longestPauseMs, Math.max(firstPauseMs, delayMs)))
+      const { everyMs } = this.#pace
+      const delayMs = refused ? everyMs : Math.max(everyMs, (clock.now() - startedAt) / 100)
+      await this.#pause(Math.min(longestPauseMs, delayMs))
       if (this.#signal.aborted) throw GatewayError.from(this.#signal.reason)
     }
   }
@@ -80,7 +88,7 @@ export class Readiness {
     if (!refused) this.#refusedAt = undefined
     else if (now - (this.#refusedAt ??= now) >= goneAfterMs) {
       this.#refusedAt = now
-      this.#gone()
+      this.#pace.refused()
     }
   }
 

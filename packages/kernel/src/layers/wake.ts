@@ -6,6 +6,8 @@ import { wakeFailed } from './wake-errors.ts'
 
 /** Hears of a wake. */
 export interface WakeOwner {
+  /** From one probe of a backend to the next, in milliseconds. */
+  readonly probeEveryMs: number
   /** The backend serves one of the protocols that so many wait with, who are told next. */
   wakeServes(wake: Wake, backend: Backend, waiting: number): void
   /** The backend serves one protocol at least, or the start has failed. Once. */
@@ -83,8 +85,12 @@ export class Wake implements LaneOwner {
     await this.#ask(resolver)
   }
 
+  get everyMs(): number {
+    return this.#owner.probeEveryMs
+  }
+
   /** It was started and is gone again, as it seems: the resolver starts what does not run, and says so of what does. */
-  laneRefused(): void {
+  refused(): void {
     if (!this.#asking) void this.#ask(this.#context.resolver)
   }
 
