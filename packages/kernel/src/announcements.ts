@@ -16,12 +16,13 @@ export function announceRoute(
   { hooks }: PipelineParts,
   { id: session, listener, protocol }: Session,
   key: string,
-  time: RouteTime,
+  { durationMs, wakeMs }: RouteTime,
   answer: Backend | GatewayError,
 ): void {
   if (!hooks.has('route:end')) return
-  const result = answer instanceof Error ? { backend: undefined, error: answer } : { backend: answer, error: undefined }
-  hooks.emit('route:end', { session, listener, protocol, key, ...time, ...result })
+  const error = answer instanceof Error ? answer : undefined
+  const backend = answer instanceof Error ? undefined : answer
+  hooks.emit('route:end', { session, listener, protocol, key, durationMs, wakeMs, backend, error })
 }
 
 export function announceRelay(
