@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { exportsByEnvironment, numberOf, refusedByEnvironment, samplingOf } from './environment.ts'
-import { traceSampler } from './sampler.ts'
+import { mostPerSecond, type TraceSampler, traceSampler } from './sampler.ts'
 
 describe('what is sent', () => {
   it.each([
@@ -44,6 +44,17 @@ describe('what is sampled', () => {
     const parent = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', sampled: true }
     const never = traceSampler({ ratio: 0, parentBased: true })
     expect([never(parent), never({ ...parent, sampled: false }), never(undefined)]).toEqual([true, false, false])
+  })
+
+  it('records so many a second that begin here, and all where all are wanted', () => {
+    let at = 0
+    const begun = (sampler: TraceSampler): number =>
+      Array.from({ length: 5_000 }, () => sampler(undefined)).filter(Boolean).length
+    const most = traceSampler({ ratio: 0.5, parentBased: true }, () => at)
+    expect([begun(most), begun(most)]).toEqual([mostPerSecond, 0])
+    at = 1_000
+    expect(begun(most)).toBe(mostPerSecond)
+    expect(begun(traceSampler({ ratio: 1, parentBased: true }))).toBe(5_000)
   })
 
   it('is the same for one trace in every service that goes by its id', () => {

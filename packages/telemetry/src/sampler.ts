@@ -12,10 +12,32 @@ export interface SamplingOptions {
 
 export const defaultRatio = 0.01
 
-export function traceSampler({ ratio, parentBased }: SamplingOptions): TraceSampler {
+/** A trace costs as much as several requests: of a busy gateway even a small share would be felt. */
+export const mostPerSecond = 20
+
+/** Of the traces that begin here no more than {@link mostPerSecond} are recorded, unless all are wanted. */
+export function traceSampler(
+  { ratio, parentBased }: SamplingOptions,
+  now: () => number = () => performance.now(),
+): TraceSampler {
+  const begins = ratio >= 1 ? () => true : rationed(ratio, now)
   return (parent) => {
-    if (parent === undefined) return Math.random() < ratio
+    if (parent === undefined) return begins()
     return parentBased ? parent.sampled : randomnessOf(parent.traceId) < ratio
+  }
+}
+
+function rationed(ratio: number, now: () => number): () => boolean {
+  let left = mostPerSecond
+  let until = 0
+  return () => {
+    if (Math.random() >= ratio) return false
+    const at = now()
+    if (at >= until) {
+      until = at + 1_000
+      left = mostPerSecond
+    }
+    return left-- > 0
   }
 }
 

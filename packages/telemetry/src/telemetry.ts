@@ -21,7 +21,10 @@ export interface TelemetryOptions {
 }
 
 export interface TraceOptions {
-  /** Share of the traces that begin here, from 0 to 1; a client's own trace is recorded when the client says so. Default 0.01. */
+  /**
+   * Share of the traces that begin here, from 0 to 1, and at most 20 a second unless it is 1; a client's own trace is recorded when the
+   * client says so. Default 0.01.
+   */
   readonly ratio?: number | undefined
 }
 
