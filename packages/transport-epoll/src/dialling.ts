@@ -8,6 +8,8 @@ import { systemError } from './system.ts'
 
 /** Connects to an IP literal. */
 export function dial(to: Address, timeoutMs: number, signal: AbortSignal, context: LinkContext): Promise<Link> {
+  // It may have been aborted while the name was looked up: then no event will tell.
+  if (signal.aborted) return Promise.reject(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE'))
   return new Promise((resolve, reject) => {
     new Dialling(context, signal, resolve, reject).begin(to, timeoutMs)
   })
