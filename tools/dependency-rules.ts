@@ -20,7 +20,7 @@ const rules: Record<string, Rule> = {
   'packages/tls': { workspace: [kernel], external: false, deny: /^(net|dns|dns\/promises|dgram)$/ },
   'packages/transport-epoll': { workspace: [kernel], external: true },
   'packages/testkit': { workspace: [kernel], external: true },
-  'packages/test-servers': { workspace: [kernel, '@proxy/testkit'], external: true },
+  'packages/test-servers': { workspace: [kernel, '@proxy/testkit', '@proxy/transport-epoll'], external: true },
 }
 const protocol: Rule = { workspace: [kernel], external: true, deny: sockets }
 const client: Rule = { workspace: [kernel], external: true }

@@ -1,0 +1,26 @@
+import { env } from 'node:process'
+import type { Transport } from '@proxy/kernel'
+import { epollTransport } from '@proxy/transport-epoll'
+
+/** What the gateways of the tests have for a transport. */
+export type TestTransport = 'node' | 'epoll'
+
+/** `PROXY_TEST_TRANSPORT`, by default `node`. Throws for any other name. */
+export function testTransport(): TestTransport {
+  const name = env['PROXY_TEST_TRANSPORT'] ?? 'node'
+  if (name !== 'node' && name !== 'epoll') throw new Error(`PROXY_TEST_TRANSPORT is ${name}: say node or epoll`)
+  return name
+}
+
+/**
+ * The transport for a gateway of the tests, as {@link testTransport} says; undefined is the kernel's default. Throws where
+ * epoll cannot be had: over Node's sockets the run would show nothing.
+ */
+export function transportUnderTest(): Transport | undefined {
+  if (testTransport() === 'node') return undefined
+  return epollTransport({
+    onFallback: (reason) => {
+      throw new Error(`PROXY_TEST_TRANSPORT is epoll, which cannot be had: ${reason}`)
+    },
+  })
+}
