@@ -7,6 +7,7 @@ import { balance, breaker, type BreakerOptions, health, retry } from '@proxy/ker
 import { mysql } from '@proxy/mysql'
 import { postgres } from '@proxy/postgres'
 import { describeNeeding, mariadbServer, type PostgresServer, postgresServer } from '@proxy/test-servers'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -14,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 const rounds = 60
 
 async function openGateway(options: Omit<GatewayOptions, 'guard'>): Promise<{ gateway: Gateway; port: number }> {
-  const gateway = new Gateway({ guard: { allow: ['127.0.0.0/8'] }, ...options })
+  const gateway = new Gateway({ guard: { allow: ['127.0.0.0/8'] }, transport: transportUnderTest(), ...options })
   await gateway.open()
   onTestFinished(() => gateway.close())
   return { gateway, port: gateway.addresses[0]!.port }

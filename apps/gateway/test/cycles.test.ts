@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { type Backend, Gateway, type Resolution, type Resolver } from '@proxy/kernel'
 import { breaker, cache, coldStart, health, idle, limits, retry } from '@proxy/kernel/layers'
 import { tcp } from '@proxy/tcp'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { liveTimers } from './soak/live-timers.ts'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 
@@ -67,6 +68,7 @@ describe(`${cycles} tenants that wake, are used, and fall asleep`, () => {
         health(),
       ],
       guard: { allow: ['127.0.0.1'] },
+      transport: transportUnderTest(),
     })
     await gateway.open()
   })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, request } from 'node:http'
 import { Gateway, type Resolver } from '@proxy/kernel'
 import { coldStart, idle } from '@proxy/kernel/layers'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { afterEach, describe, expect, it } from 'vitest'
 import { http } from '../src/index.ts'
 
@@ -41,6 +42,7 @@ async function sleeping(options: Parameters<typeof coldStart>[0], afterMs = 300_
     resolver,
     layers: [coldStart(options), idle({ afterMs })],
     guard: { allow: ['127.0.0.0/8'] },
+    transport: transportUnderTest(),
   })
   await gateway.open()
   cleanups.push(() => gateway.close())

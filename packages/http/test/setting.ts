@@ -8,6 +8,7 @@ import {
   type Socket,
 } from 'node:net'
 import { Gateway, type GatewayOptions, type HookMap, ResolveError } from '@proxy/kernel'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { onTestFinished } from 'vitest'
 import { http, type HttpOptions } from '../src/index.ts'
 
@@ -86,6 +87,7 @@ export async function gateway(
       return `127.0.0.1:${backend}`
     },
     guard: false,
+    transport: transportUnderTest(),
     ...(typeof more === 'function' ? more(options) : more),
   })
   const running = { gateway: made, ends: [], dials: [], errors: [] } as unknown as Omit<Running, 'port' | 'url'>

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { GatewayOptions, Protocol, Resolver, Session } from './contracts.ts'
 import { GatewayError, ResolveError } from './errors.ts'
@@ -45,7 +46,12 @@ async function server(onSocket: (socket: Socket) => void): Promise<number> {
 const echo = () => server((socket) => socket.pipe(socket))
 
 async function gateway(options: Partial<GatewayOptions> & Pick<GatewayOptions, 'resolver'>) {
-  const made = new Gateway({ listeners: [{ address: '127.0.0.1:0', protocol: lines() }], guard: false, ...options })
+  const made = new Gateway({
+    listeners: [{ address: '127.0.0.1:0', protocol: lines() }],
+    guard: false,
+    transport: transportUnderTest(),
+    ...options,
+  })
   const ends: SessionEndEvent[] = []
   const errors: unknown[] = []
   made.hooks.on('session:end', (event) => ends.push(event))

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Protocol } from './contracts.ts'
 import { GatewayError } from './errors.ts'
@@ -36,6 +37,7 @@ async function heard(serve: (socket: Socket) => unknown): Promise<string[]> {
     listeners: [{ address: '127.0.0.1:0', protocol: asking }],
     resolver: () => `127.0.0.1:${(server.address() as AddressInfo).port}`,
     guard: false,
+    transport: transportUnderTest(),
   })
   await gateway.open()
   onTestFinished(async () => {

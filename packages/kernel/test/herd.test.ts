@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Gateway, type Protocol, type Resolver, ResolveError } from '../src/index.ts'
 import { type ColdStartOptions, cache, coldStart, limits, retry } from '../src/layers/index.ts'
@@ -86,6 +87,7 @@ async function herd(sleeper: Sleeper, startMs: number, options: ColdStartOptions
     resolver,
     layers: [limits({ maxConnectionsPerKey: 10_000 }), coldStart(options), cache(), retry()],
     guard: { allow: ['127.0.0.0/8'] },
+    transport: transportUnderTest(),
   })
   await gateway.open()
   cleanups.push(() => gateway.close())
@@ -175,6 +177,7 @@ it('wakes a backend that has stopped behind the resolver, for those that are ref
     resolver,
     layers: [coldStart(), cache(), retry()],
     guard: { allow: ['127.0.0.0/8'] },
+    transport: transportUnderTest(),
   })
   await gateway.open()
   cleanups.push(() => gateway.close())

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   backend,
@@ -59,7 +60,12 @@ async function closedPort(): Promise<string> {
 
 async function gateway(options: Omit<GatewayOptions, 'listeners'>): Promise<{ made: Gateway; port: number }> {
   const listeners = [{ address: '127.0.0.1:0', protocol: lines }]
-  const made = new Gateway({ listeners, guard: { allow: ['127.0.0.0/8', '::1'] }, ...options })
+  const made = new Gateway({
+    listeners,
+    guard: { allow: ['127.0.0.0/8', '::1'] },
+    transport: transportUnderTest(),
+    ...options,
+  })
   await made.open()
   cleanups.push(() => made.close())
   return { made, port: made.addresses[0]?.port ?? 0 }

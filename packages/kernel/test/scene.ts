@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import type { GatewayOptions, Protocol } from '../src/contracts.ts'
 import { Gateway } from '../src/gateway.ts'
 
@@ -42,7 +43,12 @@ export class Scene {
   }
 
   async gateway(options: Partial<GatewayOptions> & Pick<GatewayOptions, 'resolver'>): Promise<Gateway> {
-    const made = new Gateway({ listeners: [{ address: '127.0.0.1:0', protocol: lines() }], guard: false, ...options })
+    const made = new Gateway({
+      listeners: [{ address: '127.0.0.1:0', protocol: lines() }],
+      guard: false,
+      transport: transportUnderTest(),
+      ...options,
+    })
     await made.open()
     this.#cleanups.push(() => made.close())
     return made

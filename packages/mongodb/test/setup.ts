@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Gateway, type GatewayOptions, type ListenerOptions, type ResolveFunction, type Resolver } from '@proxy/kernel'
 import { type Output, removeDirectory, run, temporaryDirectory } from '@proxy/test-servers'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { backendTls } from '@proxy/tls'
 import { MongoClient, type MongoClientOptions } from 'mongodb'
 import { mongodb, type MongodbOptions } from '../src/index.ts'
@@ -30,6 +31,7 @@ export async function openGateway(
     guard: { allow: ['127.0.0.0/8'] },
     backendTls: backendTls(),
     listeners: [{ address: '127.0.0.1:0', protocol: mongodb(protocol), ...listener }],
+    transport: transportUnderTest(),
     ...rest,
   })
   const faults: unknown[] = []

@@ -1,4 +1,5 @@
 import { Gateway, type GatewayOptions, type ListenerOptions, type ResolveFunction, type Resolver } from '@proxy/kernel'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { backendTls } from '@proxy/tls'
 import { type MysqlOptions, mysql } from '../src/index.ts'
 
@@ -23,6 +24,7 @@ export async function openGateway(
     guard: { allow: ['127.0.0.0/8'] },
     backendTls: backendTls(),
     listeners: [{ address: '127.0.0.1:0', protocol: mysql(protocol), ...listener }],
+    transport: transportUnderTest(),
     ...rest,
   })
   const faults: unknown[] = []

@@ -1,5 +1,6 @@
 import { Gateway, type GatewayOptions, type ListenerOptions, type ResolveFunction, type Resolver } from '@proxy/kernel'
 import { type LaunchOptions, type Output, type PostgresServer, run } from '@proxy/test-servers'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { backendTls } from '@proxy/tls'
 import { type PostgresOptions, postgres } from '../src/index.ts'
 
@@ -24,6 +25,7 @@ export async function openGateway(
     guard: { allow: ['127.0.0.0/8'] },
     backendTls: backendTls(),
     listeners: [{ address: '127.0.0.1:0', protocol: postgres(protocol), ...listener }],
+    transport: transportUnderTest(),
     ...rest,
   })
   const faults: unknown[] = []

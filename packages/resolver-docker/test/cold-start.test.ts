@@ -2,6 +2,7 @@ import { backend, Gateway, type Protocol } from '@proxy/kernel'
 import { cache, coldStart, retry } from '@proxy/kernel/layers'
 import { findFreePort, removeDirectory, temporaryDirectory } from '@proxy/test-servers'
 import { join } from 'node:path'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { expect, it } from 'vitest'
 import { dockerResolver } from '../src/index.ts'
 import { EngineStandIn } from './engine-stand-in.ts'
@@ -26,6 +27,7 @@ it('leads a real client through a gateway to a container that slept, and once mo
     resolver,
     layers: [coldStart(), cache(), retry()],
     guard: { allow: ['127.0.0.0/8'] },
+    transport: transportUnderTest(),
   })
   await gateway.open()
   const port = gateway.addresses[0]?.port ?? 0

@@ -1,5 +1,6 @@
 import { backend, Gateway, type Protocol } from '@proxy/kernel'
 import { cache, coldStart, retry } from '@proxy/kernel/layers'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { expect, it } from 'vitest'
 import { kubernetesResolver } from '../src/index.ts'
 import { ApiStandIn } from './api-stand-in.ts'
@@ -27,6 +28,7 @@ it('leads real clients through two gateways to one pod that was not there, and a
         resolver,
         layers: [coldStart(), cache(), retry()],
         guard: { allow: ['127.0.0.0/8'] },
+        transport: transportUnderTest(),
       }),
   )
   await Promise.all(gateways.map((gateway) => gateway.open()))

@@ -1,5 +1,6 @@
 import { Gateway, type GatewayOptions, type ListenerOptions, type ResolveFunction, type Resolver } from '@proxy/kernel'
 import { type Output, run } from '@proxy/test-servers'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { backendTls } from '@proxy/tls'
 import { createTransport, type SentMessageInfo } from 'nodemailer'
 import type { Options as MailOptions } from 'nodemailer/lib/mailer/index.js'
@@ -29,6 +30,7 @@ export async function openGateway(
     guard: { allow: ['127.0.0.0/8'] },
     backendTls: backendTls(),
     listeners: [{ address: '127.0.0.1:0', protocol: smtp({ hostname: 'gateway.test', ...protocol }), ...listener }],
+    transport: transportUnderTest(),
     ...rest,
   })
   const faults: unknown[] = []

@@ -10,6 +10,7 @@ import {
   type RouteRequest,
   type SessionEndEvent,
 } from '@proxy/kernel'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { onTestFinished } from 'vitest'
 
 export interface Setting {
@@ -38,6 +39,7 @@ export async function setting(
     },
     guard: false,
     hooks,
+    transport: transportUnderTest(),
     ...options,
   })
   await gateway.open()

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { createServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import { type BackendTls, type BackendTlsProvider, type Link, nodeTransport, type Secured } from '@proxy/kernel'
 import { describeNeeding, type Leaf } from '@proxy/test-servers'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { backendTls } from '../src/index.ts'
 import { authority } from './setting.ts'
@@ -44,7 +45,8 @@ describeNeeding(['openssl'], 'backendTls', () => {
 
   async function dial(port: number): Promise<Link> {
     const signal = AbortSignal.timeout(10_000)
-    const link = await nodeTransport().connect({ host: '127.0.0.1', port, timeoutMs: 5_000 }, signal)
+    const transport = transportUnderTest() ?? nodeTransport()
+    const link = await transport.connect({ host: '127.0.0.1', port, timeoutMs: 5_000 }, signal)
     onTestFinished(() => link.destroy())
     return link
   }

@@ -11,6 +11,7 @@ import {
   type TlsInfo,
 } from '@proxy/kernel'
 import { type CertificateAuthority, certificateAuthority, echo, tcpBackend } from '@proxy/test-servers'
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import type { ReloadableTls } from '../src/index.ts'
 
@@ -73,6 +74,7 @@ export async function setting(
     resolver: () => backend.endpoint,
     guard: false,
     hooks,
+    transport: transportUnderTest(),
     ...options,
   })
   await gateway.open()

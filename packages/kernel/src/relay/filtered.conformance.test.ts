@@ -1,3 +1,4 @@
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { memoryTransport, relayConformance } from '@proxy/testkit'
 import type { RelayFilter } from './filtered.ts'
 import { filteredRelay } from './filtered.ts'
@@ -30,7 +31,7 @@ relayConformance({
   },
 })
 relayConformance({
-  name: "the filtered relay over Node's transport",
+  name: 'the filtered relay over sockets',
   relay: () => filteredRelay(handsOnLater),
-  transport: nodeTransport,
+  transport: () => transportUnderTest() ?? nodeTransport(),
 })

@@ -1,3 +1,4 @@
+import { transportUnderTest } from '@proxy/test-servers/transport'
 import { memoryTransport, relayConformance } from '@proxy/testkit'
 import { nodeTransport } from '../transport/node.ts'
 import { streamRelay } from './stream.ts'
@@ -13,7 +14,7 @@ relayConformance({
   },
 })
 relayConformance({
-  name: "the stream relay over Node's transport",
+  name: 'the stream relay over sockets',
   relay: () => streamRelay(),
-  transport: nodeTransport,
+  transport: () => transportUnderTest() ?? nodeTransport(),
 })
