@@ -590,6 +590,12 @@ export interface ListenOptions {
   readonly backlog?: number | undefined
   /** Share the port with other processes (SO_REUSEPORT). Ignored where the platform has none. */
   readonly reusePort?: boolean | undefined
+  /**
+   * Descriptor of a bound socket to listen on, instead of one that is bound to `host` and `port`. It stays the caller's, who closes
+   * it once the binding has closed; the socket may be one that other processes listen on too. For transports that work on descriptors:
+   * Node's sockets do not, and reject.
+   */
+  readonly fd?: number | undefined
 }
 
 /** A bound address. */

@@ -63,7 +63,7 @@ class EpollTransport implements Transport {
   }
 
   async listen(options: ListenOptions, acceptor: Acceptor): Promise<Binding> {
-    const literal = familyOf(options.host) !== undefined
+    const literal = options.fd !== undefined || familyOf(options.host) !== undefined
     const host = literal ? options.host : ((await addressesOf(options.host, options.port))[0]?.host ?? options.host)
     return new Listening({ ...options, host }, this.#context, acceptor)
   }

@@ -16,7 +16,7 @@ import {
 import { EpollLink, type LinkContext } from './epoll-link.ts'
 import type { Deferred, Pollable } from './poller.ts'
 import { familyOf } from './socket-address.ts'
-import { openSocket } from './sockets.ts'
+import { openSocket, prepareSocket } from './sockets.ts'
 import { systemError } from './system.ts'
 
 const DEFAULT_BACKLOG = 4_096
@@ -30,6 +30,8 @@ const EXHAUSTED: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOBUFS, ENOMEM]
 export class Listening implements Binding, Pollable, Deferred {
   readonly address: Address
   readonly #fd: number
+  /** The socket is the caller's, and others may listen on it too. */
+  readonly #given: boolean
   readonly #context: LinkContext
   readonly #acceptor: Acceptor
   #pause: NodeJS.Timeout | undefined = undefined
@@ -40,7 +42,8 @@ export class Listening implements Binding, Pollable, Deferred {
   constructor(options: ListenOptions, context: LinkContext, acceptor: Acceptor) {
     this.#context = context
     this.#acceptor = acceptor
-    this.#fd = bound(options, context)
+    this.#given = options.fd !== undefined
+    this.#fd = options.fd === undefined ? bound(options, context) : given(options.fd, options, context)
     this.address = context.calls.localAddress(this.#fd) ?? { host: options.host, port: options.port }
     context.poller.add(this.#fd, this, EPOLLIN)
   }
@@ -49,7 +52,8 @@ export class Listening implements Binding, Pollable, Deferred {
     this.#closed ??= new Promise((resolve) => {
       clearTimeout(this.#pause)
       this.#settled = resolve
-      this.#context.poller.forget(this.#fd)
+      // Closing takes it out of the set only when nobody else has the socket.
+      this.#context.poller.remove(this.#fd)
       this.#context.poller.defer(this)
     })
     return this.#closed
@@ -64,7 +68,7 @@ export class Listening implements Binding, Pollable, Deferred {
   }
 
   onSettled(): void {
-    this.#context.calls.system.close(this.#fd)
+    if (!this.#given) this.#context.calls.system.close(this.#fd)
     this.#settled?.()
   }
 
@@ -92,7 +96,18 @@ function bound({ host, port, backlog = DEFAULT_BACKLOG, reusePort }: ListenOptio
   calls.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
   if (reusePort === true) calls.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1)
   if (calls.bind(fd, { host, port }) === 0 && calls.system.listen(fd, backlog) === 0) return fd
-  const error = systemError(calls.system.errno(), 'listen')
+  const error = listenError(calls.system.errno(), host, port)
   calls.system.close(fd)
   throw error
+}
+
+function given(fd: number, { host, port, backlog = DEFAULT_BACKLOG }: ListenOptions, { calls }: LinkContext): number {
+  prepareSocket(calls, fd)
+  if (calls.system.listen(fd, backlog) === 0) return fd
+  throw listenError(calls.system.errno(), host, port)
+}
+
+/** With the address, as Node's errors have it. */
+function listenError(errno: number, address: string, port: number): NodeJS.ErrnoException {
+  return Object.assign(systemError(errno, 'listen'), { address, port })
 }

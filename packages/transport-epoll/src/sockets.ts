@@ -17,8 +17,12 @@ const KEEPALIVE_SECONDS = 30
 export function openSocket(calls: SocketCalls, family: number): number {
   const fd = calls.system.socket(family, SOCK_STREAM | SOCK_FLAGS, 0)
   if (fd < 0) throw systemError(calls.system.errno(), 'socket')
+  prepareSocket(calls, fd)
+  return fd
+}
+
+export function prepareSocket(calls: SocketCalls, fd: number): void {
   calls.setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1)
   calls.setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
   calls.setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_SECONDS)
-  return fd
 }

@@ -10,6 +10,8 @@ class NodeTransport implements Transport {
   readonly name = 'node'
 
   listen(options: ListenOptions, acceptor: Acceptor): Promise<Binding> {
+    // A server of Node's would close the descriptor, which is the caller's.
+    if (options.fd !== undefined) return Promise.reject(new TypeError('the node transport listens on no descriptor'))
     const server = createServer({
       allowHalfOpen: true,
       pauseOnConnect: true,
