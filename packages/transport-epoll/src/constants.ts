@@ -38,4 +38,5 @@ export const ENOBUFS = 105
 export const ECONNABORTED = 103
 export const ETIMEDOUT = 110
 export const ECONNREFUSED = 111
+export const EALREADY = 114
 export const EINPROGRESS = 115

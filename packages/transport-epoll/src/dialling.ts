@@ -1,5 +1,5 @@
 import { type Address, type ConnectOptions, type ErrorCode, GatewayError, type Link } from '@proxy/kernel'
-import { ECONNREFUSED, EINPROGRESS, EPOLLOUT, ETIMEDOUT } from './constants.ts'
+import { EALREADY, ECONNREFUSED, EINPROGRESS, EPOLLERR, EPOLLHUP, EPOLLOUT, ETIMEDOUT } from './constants.ts'
 import { EpollLink, type LinkContext } from './epoll-link.ts'
 import type { Deferred, Pollable } from './poller.ts'
 import { familyOf } from './socket-address.ts'
@@ -11,55 +11,56 @@ export function dial(to: Address, timeoutMs: number, signal: AbortSignal, contex
   // It may have been aborted while the name was looked up: then no event will tell.
   if (signal.aborted) return Promise.reject(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE'))
   return new Promise((resolve, reject) => {
-    new Dialling(context, signal, resolve, reject).begin(to, timeoutMs)
+    new Dialling(to, context, signal, resolve, reject).begin(timeoutMs)
   })
 }
 
 /** One connection attempt: ends in exactly one of connected, failed, timed out and aborted. */
 class Dialling implements Pollable, Deferred {
+  readonly #to: Address
   readonly #context: LinkContext
   readonly #signal: AbortSignal
   readonly #resolve: (link: Link) => void
   readonly #reject: (error: GatewayError) => void
   #fd = -1
-  #polled = false
-  #connected = false
-  #over = false
+  #failure: GatewayError | undefined = undefined
   #timer: NodeJS.Timeout | undefined = undefined
 
   constructor(
+    to: Address,
     context: LinkContext,
     signal: AbortSignal,
     resolve: (link: Link) => void,
     reject: (error: GatewayError) => void,
   ) {
+    this.#to = to
     this.#context = context
     this.#signal = signal
     this.#resolve = resolve
     this.#reject = reject
   }
 
-  begin(to: Address, timeoutMs: number): void {
-    const { calls } = this.#context
+  begin(timeoutMs: number): void {
+    const { calls, poller } = this.#context
     try {
-      this.#fd = openSocket(calls, familyOf(to.host) ?? 0)
+      this.#fd = openSocket(calls, familyOf(this.#to.host) ?? 0)
     } catch (cause) {
       return this.#reject(new GatewayError('PROXY_DIAL_UNREACHABLE', { cause }))
     }
-    this.#signal.addEventListener('abort', this)
-    const errno = calls.connect(this.#fd, to) === 0 ? 0 : calls.system.errno()
-    if (errno === EINPROGRESS) return this.#wait(timeoutMs)
-    // A peer on this machine answers at once; whoever aborts in the same turn is still heard.
-    this.#connected = errno === 0
-    if (this.#connected) this.#context.poller.defer(this)
-    else this.#fail(new GatewayError(codeOf(errno), { cause: systemError(errno, 'connect') }))
+    const errno = this.#connect()
+    if (errno === EINPROGRESS || errno === EALREADY) return this.#wait(timeoutMs)
+    if (errno !== 0) this.#failure = errorOf(errno)
+    // Whoever aborts in the same turn is still heard.
+    poller.defer(this)
   }
 
-  onReady(): void {
-    const errno = this.#context.calls.pendingError(this.#fd)
-    if (errno !== 0) return this.#fail(new GatewayError(codeOf(errno), { cause: systemError(errno, 'connect') }))
+  onReady(events: number): void {
+    const errno = (events & (EPOLLERR | EPOLLHUP)) === 0 ? 0 : this.#context.calls.pendingError(this.#fd)
+    if (errno !== 0) return this.#fail(errorOf(errno))
     this.#release()
-    this.#resolve(new EpollLink(this.#fd, this.#context))
+    const link = new EpollLink(this.#fd, this.#context, this.#to, EPOLLOUT)
+    this.#context.poller.handOver(this.#fd, link)
+    this.#resolve(link)
   }
 
   /** The signal's 'abort'. */
@@ -68,33 +69,42 @@ class Dialling implements Pollable, Deferred {
   }
 
   onSettled(): void {
-    if (this.#over) {
-      this.#context.calls.system.close(this.#fd)
-      return
-    }
-    this.#release()
-    this.#resolve(new EpollLink(this.#fd, this.#context))
+    if (this.#signal.aborted) this.#failure ??= GatewayError.from(this.#signal.reason, 'PROXY_CLIENT_GONE')
+    if (this.#failure === undefined) return this.#resolve(new EpollLink(this.#fd, this.#context, this.#to))
+    this.#context.calls.system.close(this.#fd)
+    this.#reject(this.#failure)
+  }
+
+  /** A peer on this machine has answered by the time that `connect` returns; asked again, the system says what. */
+  #connect(): number {
+    const { calls } = this.#context
+    const errno = calls.connect(this.#fd, this.#to)
+    return errno === EINPROGRESS && isLoopback(this.#to.host) ? calls.connect(this.#fd, this.#to) : errno
   }
 
   #wait(timeoutMs: number): void {
-    this.#polled = true
+    this.#signal.addEventListener('abort', this)
     this.#context.poller.add(this.#fd, this, EPOLLOUT)
     this.#timer = setTimeout(() => this.#fail(new GatewayError('PROXY_DIAL_TIMEOUT')), timeoutMs)
   }
 
   #fail(error: GatewayError): void {
-    this.#over = true
     this.#release()
-    // One that connected at once is settled in any case, and closed then.
-    if (!this.#connected) this.#context.poller.defer(this)
-    this.#reject(error)
+    this.#failure = error
+    this.#context.poller.forget(this.#fd)
+    this.#context.poller.defer(this)
   }
 
   #release(): void {
     this.#signal.removeEventListener('abort', this)
     clearTimeout(this.#timer)
-    if (this.#polled) this.#context.poller.remove(this.#fd)
   }
+}
+
+const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1'
+
+function errorOf(errno: number): GatewayError {
+  return new GatewayError(codeOf(errno), { cause: systemError(errno, 'connect') })
 }
 
 function codeOf(errno: number): ErrorCode {

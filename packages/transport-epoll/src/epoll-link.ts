@@ -23,10 +23,11 @@ const ABSENT = -1
  * over a pause, and is given up when bytes come meanwhile, since a pause is mostly over before.
  */
 export class EpollLink implements Link, Pollable, Deferred {
+  readonly remote: Address
   readonly #context: LinkContext
   readonly #fd: number
   #handler: LinkHandler | undefined = undefined
-  #asked = ABSENT
+  #asked: number
   #paused = true
   #ended = false
   /** Nothing more is written: ended by us, or destroyed. */
@@ -35,21 +36,18 @@ export class EpollLink implements Link, Pollable, Deferred {
   #closed = false
   #error: Error | undefined = undefined
   #outbox: Outbox | undefined = undefined
-  #remote: Address | undefined = undefined
   #local: Address | undefined = undefined
   #bytesRead = 0
   #bytesWritten = 0
   #given: GivenSocket | undefined = undefined
   #onceClosed: (() => void) | undefined = undefined
 
-  /** `fd` is a connected socket that does not block; the link closes it. */
-  constructor(fd: number, context: LinkContext) {
+  /** `fd` is a connected socket that does not block; the link closes it. `asked`: what the poller reports of it already. */
+  constructor(fd: number, context: LinkContext, remote: Address, asked: number = ABSENT) {
     this.#fd = fd
     this.#context = context
-  }
-
-  get remote(): Address {
-    return (this.#remote ??= (this.#open && this.#context.calls.remoteAddress(this.#fd)) || NOWHERE)
+    this.remote = remote
+    this.#asked = asked
   }
 
   get local(): Address {
@@ -134,7 +132,7 @@ export class EpollLink implements Link, Pollable, Deferred {
   }
 
   onReady(events: number): void {
-    if ((events & EPOLLOUT) !== 0 && this.#outbox !== undefined) this.#flush(this.#outbox)
+    if ((events & EPOLLOUT) !== 0) this.#writeOn()
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) === 0 || this.#closing) return
     if (this.#paused) this.#rest(events)
     else this.#read()
@@ -162,9 +160,9 @@ export class EpollLink implements Link, Pollable, Deferred {
 
   #readEnd(): void {
     this.#ended = true
-    this.#ask()
     this.#handler?.onEnd(this)
     this.#closeWhenDone()
+    this.#ask()
   }
 
   /** Bytes, or the end of the connection, wait for a `resume`: what is always reported would be so without end. */
@@ -175,7 +173,7 @@ export class EpollLink implements Link, Pollable, Deferred {
 
   /** Has the poller report what is waited for, and nothing else. */
   #ask(): void {
-    if (this.#closing) return
+    if (this.#closing || this.#given !== undefined) return
     const wanted = (this.#paused || this.#ended ? 0 : EPOLLIN) | (this.#outbox === undefined ? 0 : EPOLLOUT)
     if (wanted === this.#asked) return
     const { poller } = this.#context
@@ -194,6 +192,11 @@ export class EpollLink implements Link, Pollable, Deferred {
     this.#outbox.push(sent > 0 ? bytes.subarray(sent) : bytes)
     this.#ask()
     return false
+  }
+
+  #writeOn(): void {
+    if (this.#outbox === undefined) this.#ask()
+    else this.#flush(this.#outbox)
   }
 
   #flush(outbox: Outbox): void {
@@ -223,8 +226,6 @@ export class EpollLink implements Link, Pollable, Deferred {
 
   #close(error: Error | undefined): void {
     if (this.#closing || this.#closed) return
-    // While they can still be read from the socket.
-    this.#remote ??= this.remote
     this.#closing = true
     this.#finished = true
     this.#error = error

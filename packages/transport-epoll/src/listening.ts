@@ -10,7 +10,6 @@ import {
   EPOLLIN,
   SO_REUSEADDR,
   SO_REUSEPORT,
-  SOCK_FLAGS,
   SOL_SOCKET,
 } from './constants.ts'
 import { EpollLink, type LinkContext } from './epoll-link.ts'
@@ -60,10 +59,11 @@ export class Listening implements Binding, Pollable, Deferred {
   }
 
   onReady(): void {
+    const { calls } = this.#context
     for (let count = 0; count < MOST_AT_ONCE && this.#closed === undefined; count++) {
-      const fd = this.#context.calls.system.accept(this.#fd, 0, 0, SOCK_FLAGS)
-      if (fd >= 0) this.#acceptor.onLink(new EpollLink(fd, this.#context))
-      else if (!this.#goesOn(this.#context.calls.system.errno())) return
+      const fd = calls.accept(this.#fd)
+      if (fd >= 0) this.#acceptor.onLink(new EpollLink(fd, this.#context, calls.accepted()))
+      else if (!this.#goesOn(-fd)) return
     }
   }
 

@@ -61,6 +61,11 @@ export class Poller {
     this.#control(EPOLL_CTL_MOD, fd, events)
   }
 
+  /** Another one looks after the descriptor from here on; what is asked for stays. */
+  handOver(fd: number, target: Pollable): void {
+    this.#targets[fd] = target
+  }
+
   /** No event is delivered for it any more, not even one that was reported already. */
   remove(fd: number): void {
     if (this.#targets[fd] === undefined) return

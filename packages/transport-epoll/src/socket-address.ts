@@ -24,10 +24,19 @@ export function writeAddress(into: Buffer, { host, port }: Address): number {
   return ip.length === 4 ? V4_BYTES : ADDRESS_BYTES
 }
 
+/** Clients behind a balancer have few addresses: they share the text. */
+let latest = { bytes: -1, text: '' }
+
+function textOfV4(from: Buffer): string {
+  const bytes = from.readUInt32BE(4)
+  if (bytes !== latest.bytes) latest = { bytes, text: formatIp(from.subarray(4, 8)) }
+  return latest.text
+}
+
 /** Reads one. A client of IPv4 at a socket of IPv6 is given by its IPv4 address. */
 export function readAddress(from: Buffer): Address {
   const port = from.readUInt16BE(2)
-  if (from.readUInt16LE(0) === AF_INET) return { host: formatIp(from.subarray(4, 8)), port }
+  if (from.readUInt16LE(0) === AF_INET) return { host: textOfV4(from), port }
   const ip = from.subarray(8, 24)
   const mapped = ip.subarray(0, 12).equals(MAPPED_PREFIX)
   return { host: formatIp(mapped ? ip.subarray(12) : ip), port }

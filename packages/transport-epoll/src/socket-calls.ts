@@ -1,5 +1,5 @@
 import type { Address } from '@proxy/kernel'
-import { SEND_FLAGS, SO_ERROR, SO_LINGER, SOL_SOCKET } from './constants.ts'
+import { SEND_FLAGS, SO_ERROR, SO_LINGER, SOCK_FLAGS, SOL_SOCKET } from './constants.ts'
 import { type Block, addressIn, block, offsetIn } from './memory.ts'
 import { ADDRESS_BYTES, readAddress, writeAddress } from './socket-address.ts'
 import type { System } from './system.ts'
@@ -17,8 +17,12 @@ export class SocketCalls {
   readonly #read = block(READ_BYTES)
   readonly #scratch = block(SCRATCH_BYTES)
   readonly #address = block(ADDRESS_BYTES)
+  /** Where the latest dial led: the next one often leads there, too. */
+  readonly #target = block(ADDRESS_BYTES)
   readonly #number = block(8)
   readonly #length = block(8)
+  #dialled: Address = { host: '', port: 0 }
+  #targetLength = 0
 
   constructor(system: System) {
     this.system = system
@@ -74,26 +78,34 @@ export class SocketCalls {
     return this.system.bind(fd, this.#address.address, writeAddress(this.#address.bytes, to))
   }
 
+  /** 0 when it is connected, else what the system said instead, as errno. */
   connect(fd: number, to: Address): number {
-    return this.system.connect(fd, this.#address.address, writeAddress(this.#address.bytes, to))
+    if (to.host !== this.#dialled.host || to.port !== this.#dialled.port) {
+      this.#targetLength = writeAddress(this.#target.bytes, to)
+      this.#dialled = to
+    }
+    return this.system.connect(fd, this.#target.address, this.#targetLength) === 0 ? 0 : this.system.errno()
+  }
+
+  /** A connection's descriptor, or a negative errno; its peer is `accepted` until the next call. */
+  accept(fd: number): number {
+    const accepted = this.system.accept(fd, this.#address.address, this.#addressLength(), SOCK_FLAGS)
+    return accepted < 0 ? -this.system.errno() : accepted
+  }
+
+  accepted(): Address {
+    return readAddress(this.#address.bytes)
   }
 
   /** undefined: the socket has none, any more. */
   localAddress(fd: number): Address | undefined {
-    return this.#addressOf(this.system.localAddress(fd, this.#address.address, this.#addressLength()))
-  }
-
-  remoteAddress(fd: number): Address | undefined {
-    return this.#addressOf(this.system.remoteAddress(fd, this.#address.address, this.#addressLength()))
+    const failed = this.system.localAddress(fd, this.#address.address, this.#addressLength()) < 0
+    return failed ? undefined : readAddress(this.#address.bytes)
   }
 
   #addressLength(): number {
     this.#length.bytes.writeUInt32LE(ADDRESS_BYTES)
     return this.#length.address
-  }
-
-  #addressOf(result: number): Address | undefined {
-    return result < 0 ? undefined : readAddress(this.#address.bytes)
   }
 
   #sendParts(fd: number, bytes: Uint8Array): number {

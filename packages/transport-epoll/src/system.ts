@@ -22,7 +22,6 @@ export interface System {
   setOption(fd: number, level: number, name: number, value: Pointer, length: number): number
   getOption(fd: number, level: number, name: number, value: Pointer, length: Pointer): number
   localAddress(fd: number, address: Pointer, length: Pointer): number
-  remoteAddress(fd: number, address: Pointer, length: Pointer): number
   errno(): number
 }
 
@@ -47,7 +46,6 @@ export function loadSystem(): System {
     setOption: library.func('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
     getOption: library.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
     localAddress: library.func('int getsockname(int, uintptr_t, uintptr_t)'),
-    remoteAddress: library.func('int getpeername(int, uintptr_t, uintptr_t)'),
     errno: () => errno(),
   }
 }
