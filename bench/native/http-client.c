@@ -1,22 +1,26 @@
-// HTTP/1.1 keep-alive load client, one epoll thread: every response's status, framing and body are checked.
+// HTTP/1.1 keep-alive load client, one epoll thread: every response's status, framing and body are checked. Built with
+// WITH_TLS it is an HTTPS client, which also checks the certificate.
 //   load  N connections, each asks again as soon as it is answered
+//   rate  N at a time: connect, ask, check the answer, close
 //   idle  opens connections in two steps and holds them; each has had one answer, and gets one more at the end
 #include "common.h"
 #include "http-message.h"
 #include "http-payloads.h"
 #include "span.h"
+#include "wire.h"
 
 #define OPENING_AT_ONCE 128
 
 struct connection {
-  int fd, connected, reading_body, asking;
+  struct wire wire;
+  int connected, secured, reading_body, asking;
   int64_t started;
   struct body body;
   size_t sent, held;
   char *head;                     // an incomplete head, rare
 };
 
-static int epoll, number, idle, open_count;
+static int epoll, number, idle, rate, open_count;
 static struct sockaddr_in target;
 static struct connection *connections;
 static const struct payload *payload;
@@ -34,7 +38,7 @@ static void build_request(const char *host) {
 }
 
 static void arm(int index, uint32_t events, int operation) {
-  watch(epoll, operation, connections[index].fd, events, (uint64_t)index);
+  watch(epoll, operation, connections[index].wire.fd, events, (uint64_t)index);
 }
 
 static void open_connection(int index) {
@@ -42,13 +46,13 @@ static void open_connection(int index) {
   free(connection->head);
   memset(connection, 0, sizeof *connection);
   connection->started = now_ns();
-  connection->fd = connect_to(&target);
+  wire_open(&connection->wire, &target);
   arm(index, EPOLLOUT, EPOLL_CTL_ADD);
 }
 
 static void send_request(int index) {
   struct connection *connection = &connections[index];
-  ssize_t sent = send(connection->fd, request + connection->sent, request_length - connection->sent, MSG_NOSIGNAL);
+  ssize_t sent = wire_send(&connection->wire, request + connection->sent, request_length - connection->sent);
   if (sent < 0 && errno != EAGAIN) fail("connection %d: send: %s", index, strerror(errno));
   if (sent > 0) connection->sent += (size_t)sent;
   if (connection->sent < request_length) arm(index, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
@@ -57,7 +61,7 @@ static void send_request(int index) {
 static void ask(int index) {
   connections[index].asking = 1;
   connections[index].sent = 0;
-  connections[index].started = now_ns();
+  if (!rate) connections[index].started = now_ns();
   send_request(index);
 }
 
@@ -68,8 +72,11 @@ static void answered(int index) {
   if (idle) {
     open_count++;
   } else if (finishing) {
-    close(connection->fd);
+    wire_close(&connection->wire);
     finished++;
+  } else if (rate) {
+    wire_close(&connection->wire);
+    open_connection(index);
   } else {
     ask(index);
   }
@@ -121,27 +128,40 @@ static void take(int index, const char *bytes, size_t length) {
   answered(index);
 }
 
-static void on_readable(int index) {
+// True when there was something.
+static int receive(int index) {
   struct connection *connection = &connections[index];
   size_t held = connection->held;
-  ssize_t length = recv(connection->fd, buffer + held, sizeof buffer - held, 0);
-  if (length < 0 && errno == EAGAIN) return;
+  ssize_t length = wire_receive(&connection->wire, buffer + held, sizeof buffer - held);
+  if (length < 0 && errno == EAGAIN) return 0;
   if (length < 0) fail("connection %d: recv: %s", index, strerror(errno));
   if (length == 0) fail("connection %d: closed by the proxy in the middle of an exchange", index);
   if (held) memcpy(buffer, connection->head, held);
   connection->held = 0;
   done_bytes += (uint64_t)length;
   take(index, buffer, held + (size_t)length);
+  return 1;
+}
+
+static void on_readable(int index) {
+  while (receive(index) && wire_holds_more(&connections[index].wire)) continue;
+}
+
+// Asks as soon as the handshake, if there is one, is done.
+static void secure(int index) {
+  if (!wire_handshake(&connections[index].wire, index)) return;
+  connections[index].secured = 1;
+  ask(index);
 }
 
 static void established(int index) {
   int error = 0;
   socklen_t length = sizeof error;
-  getsockopt(connections[index].fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  getsockopt(connections[index].wire.fd, SOL_SOCKET, SO_ERROR, &error, &length);
   if (error) fail("connection %d: connect: %s", index, strerror(error));
   connections[index].connected = 1;
   arm(index, EPOLLIN, EPOLL_CTL_MOD);
-  ask(index);
+  secure(index);
 }
 
 static void step(int timeout_ms) {
@@ -151,6 +171,8 @@ static void step(int timeout_ms) {
     int index = (int)events[i].data.u64;
     if (!connections[index].connected) {
       established(index);
+    } else if (!connections[index].secured) {
+      secure(index);
     } else if (events[i].events & EPOLLOUT) {
       arm(index, EPOLLIN, EPOLL_CTL_MOD);
       send_request(index);
@@ -202,11 +224,13 @@ int main(int argc, char **argv) {
   for (int i = 0; i < PAYLOAD_COUNT; i++)
     if (!strcmp(payloads[i].name, name)) payload = &payloads[i];
   if (!payload) fail("unknown request %s", name);
+  wire_setup(argument(argc, argv, "--ca", ""), !strcmp(argument(argc, argv, "--resume", "no"), "yes"), number);
   build_request("alpha.localhost");
   connections = calloc((size_t)number, sizeof *connections);
   epoll = epoll_create1(EPOLL_CLOEXEC);
   span_begin(argc, argv);
   idle = !strcmp(mode, "idle");
+  rate = !strcmp(mode, "rate");
   if (idle) run_idle(atoi(argument(argc, argv, "--first", "100")));
   else run_load();
   return 0;

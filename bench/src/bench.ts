@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type Certificate, makeCertificate } from './certificate.ts'
 import { Native } from './native.ts'
 import { openFilesLimit, processTree } from './proc.ts'
 import { Processes } from './processes.ts'
@@ -14,6 +15,9 @@ export class Bench {
   readonly native: Native
   readonly proxyCore = 0
   readonly loadCore = 1
+  /** For what is to spread. */
+  readonly allCores: string = `0-${availableParallelism() - 1}`
+  #certificate: Certificate | undefined
   readonly #deferred: (() => Promise<void>)[] = []
 
   constructor() {
@@ -33,9 +37,14 @@ export class Bench {
 
   /** Idle connections: so many first, then up to so many. */
   idleCounts(quick: boolean): { first: number; total: number } {
-    const total = Math.min(quick ? 2000 : 6000, this.connectionLimit)
+    const total = Math.min(quick ? 2000 : 9000, this.connectionLimit)
     if (total < 1500) throw new Error('too few files may be open for 1,500 idle connections: raise ulimit -n')
     return { first: Math.min(1000, total - 1000), total }
+  }
+
+  /** For `alpha.localhost`; made when it is first asked for. */
+  get certificate(): Certificate {
+    return (this.#certificate ??= makeCertificate(this.folder('certificate')))
   }
 
   /** The process ids of a proxy, as the native clients want them. */

@@ -16,9 +16,13 @@ export const isInstalled = (program: string): boolean =>
 /** nginx's module for TCP where it is a file of its own; undefined when it is missing or built in. */
 export const nginxStreamModule = (): string | undefined => globSync('/usr/lib*/nginx/modules/ngx_stream_module.so')[0]
 
+/** OpenSSL's headers, for the load client that speaks TLS. */
+export const hasOpensslHeaders = (): boolean => existsSync('/usr/include/openssl/ssl.h')
+
 /** What only the benchmark needs, beside the programs of the integration tests. */
 const missingPackages = (): string[] => [
   ...(isInstalled('gcc') ? [] : ['gcc', 'libc6-dev']),
+  ...(hasOpensslHeaders() ? [] : ['libssl-dev']),
   ...(isInstalled('pgbouncer') ? [] : ['pgbouncer']),
   ...(nginxStreamModule() === undefined ? ['libnginx-mod-stream'] : []),
 ]

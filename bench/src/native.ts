@@ -6,7 +6,12 @@ import type { Child } from './processes.ts'
 import type { Sample } from './row.ts'
 import type { Address } from './subject.ts'
 
-export type Program = 'tcp-client' | 'tcp-backend' | 'http-client' | 'http-backend'
+export type Program = 'tcp-client' | 'tcp-backend' | 'http-client' | 'https-client' | 'http-backend'
+
+/** The source of a program that is not named as it, and what it is built with. */
+const builds: Partial<Record<Program, { readonly source: string; readonly flags: readonly string[] }>> = {
+  'https-client': { source: 'http-client', flags: ['-DWITH_TLS', '-lssl', '-lcrypto'] },
+}
 
 const sources = fileURLToPath(new URL('../native/', import.meta.url))
 
@@ -23,8 +28,10 @@ export class Native {
     const known = this.#built.get(program)
     if (known !== undefined) return known
     const binary = join(this.#bench.directory, program)
-    const flags = ['-O2', '-Wall', '-Wextra', '-Wno-unused-function']
-    const { status, stderr } = spawnSync('gcc', [...flags, '-o', binary, join(sources, `${program}.c`)])
+    const warnings = ['-Wall', '-Wextra', '-Wno-unused-function']
+    const { source, flags } = builds[program] ?? { source: program, flags: [] }
+    const args = ['-O2', ...warnings, '-o', binary, join(sources, `${source}.c`), ...flags]
+    const { status, stderr } = spawnSync('gcc', args)
     if (status !== 0) throw new Error(`gcc could not build ${program}.c: ${stderr?.toString() ?? 'there is no gcc'}`)
     this.#built.set(program, binary)
     return binary

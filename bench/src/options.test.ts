@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest'
-import { parseOptions, UsageError } from './options.ts'
+import { headlineSuites, parseOptions, UsageError } from './options.ts'
 
 test('a suite alone means everything', () => {
   expect(parseOptions(['http'])).toEqual({
-    suite: 'http',
+    suites: ['http'],
     quick: false,
     json: undefined,
     markdown: undefined,
+    svg: undefined,
+    report: false,
     subjects: [],
     workloads: [],
     rounds: undefined,
@@ -15,12 +17,15 @@ test('a suite alone means everything', () => {
 })
 
 test('every option is read', () => {
-  const args = '--quick tcp --json a.json --markdown b.md --subjects x,y --workloads z --rounds 3 --seconds 0.5'
+  const args =
+    '--quick tcp --json a.json --markdown b.md --svg c.svg --subjects x,y --workloads z --rounds 3 --seconds 0.5'
   expect(parseOptions(args.split(' '))).toEqual({
-    suite: 'tcp',
+    suites: ['tcp'],
     quick: true,
     json: 'a.json',
     markdown: 'b.md',
+    svg: 'c.svg',
+    report: false,
     subjects: ['x', 'y'],
     workloads: ['z'],
     rounds: 3,
@@ -28,10 +33,16 @@ test('every option is read', () => {
   })
 })
 
+test('several suites, each once and in a fixed order; all are those of the goals', () => {
+  expect(parseOptions(['mysql', 'tcp', 'mysql', '--report'])).toMatchObject({ suites: ['tcp', 'mysql'], report: true })
+  expect(parseOptions(['all', 'smtp']).suites).toEqual([...headlineSuites, 'smtp'])
+})
+
 test.each([
-  [[], 'name one suite'],
-  [['udp'], 'name one suite'],
-  [['tcp', 'http'], 'name one suite'],
+  [[], 'name a suite'],
+  [['udp'], 'name a suite'],
+  [['tcp', '--report', '--quick'], '--report takes'],
+  [['tcp', '--report', '--subjects', 'gateway'], '--report takes'],
   [['tcp', '--rounds', '0'], '--rounds must be a number above zero'],
   [['tcp', '--rounds', '1.5'], '--rounds must be a whole number'],
   [['tcp', '--seconds', 'x'], '--seconds must be a number above zero'],

@@ -1,13 +1,19 @@
 import { parseArgs } from 'node:util'
 
-export const suiteNames = ['tcp', 'http', 'pgbench', 'mysql', 'mongodb', 'smtp', 'telemetry'] as const
+export const suiteNames = ['tcp', 'http', 'pgbench', 'scaling', 'mysql', 'mongodb', 'smtp', 'telemetry'] as const
 export type SuiteName = (typeof suiteNames)[number]
 
+/** What `all` stands for: those that the goals are about. */
+export const headlineSuites: readonly SuiteName[] = ['tcp', 'http', 'pgbench', 'scaling']
+
 export interface Options {
-  readonly suite: SuiteName
+  readonly suites: readonly SuiteName[]
   readonly quick: boolean
   readonly json: string | undefined
   readonly markdown: string | undefined
+  readonly svg: string | undefined
+  /** Puts what is measured into the report that is checked in, suite by suite. */
+  readonly report: boolean
   /** All, when empty. */
   readonly subjects: readonly string[]
   readonly workloads: readonly string[]
@@ -15,11 +21,15 @@ export interface Options {
   readonly seconds: number | undefined
 }
 
-export const usage: string = `npm run bench -- ${suiteNames.join('|')} [options]
+export const usage: string = `npm run bench -- SUITE... [options]
 
+  SUITE               ${suiteNames.join(', ')};
+                      all: ${headlineSuites.join(', ')}
+  --report            put it into docs/explanation/performance, after each suite
   --quick             less of everything: under a minute, and as rough as that
   --json FILE         write the rows
-  --markdown FILE     write the table
+  --markdown FILE     write the tables
+  --svg FILE          write a chart of the ratios
   --subjects A,B      only these
   --workloads A,B     only these
   --rounds N          interleaved rounds
@@ -53,6 +63,8 @@ const parse = (args: readonly string[]) => {
         quick: { type: 'boolean', default: false },
         json: text,
         markdown: text,
+        svg: text,
+        report: { type: 'boolean', default: false },
         subjects: text,
         workloads: text,
         rounds: text,
@@ -64,17 +76,29 @@ const parse = (args: readonly string[]) => {
   }
 }
 
+const suitesNamed = (names: readonly string[]): SuiteName[] => {
+  const known = new Set<string>(suiteNames)
+  const all = names.flatMap((name): readonly string[] => (name === 'all' ? headlineSuites : [name]))
+  if (all.length === 0 || all.some((name) => !known.has(name)))
+    throw new UsageError(`name a suite, some of them, or all: ${suiteNames.join(', ')}`)
+  return suiteNames.filter((name) => all.includes(name))
+}
+
 /** The command line. Throws a {@link UsageError} that says what is wrong with it. */
 export const parseOptions = (args: readonly string[]): Options => {
   const { values, positionals } = parse(args)
-  const suite = suiteNames.find((name) => name === positionals[0])
-  if (suite === undefined || positionals.length > 1) throw new UsageError(`name one suite: ${suiteNames.join(', ')}`)
+  const suites = suitesNamed(positionals)
+  const subjects = list(values.subjects)
+  if (values.report && (values.quick || subjects.length > 0))
+    throw new UsageError('--report takes every subject, and no --quick figures')
   return {
-    suite,
+    suites,
     quick: values.quick,
     json: values.json,
     markdown: values.markdown,
-    subjects: list(values.subjects),
+    svg: values.svg,
+    report: values.report,
+    subjects,
     workloads: list(values.workloads),
     rounds: wholePositive('rounds', values.rounds),
     seconds: positive('seconds', values.seconds),

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** Clock ticks per second in `/proc`; a constant of Linux's ABI on every architecture that Node runs on. */
 const ticksPerSecond = 100
@@ -31,6 +31,28 @@ export const cpuSeconds = (pids: readonly number[]): number =>
 /** User memory of the processes. */
 export const memoryKib = (pids: readonly number[]): number =>
   pids.reduce((sum, pid) => sum + parsePssKib(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')), 0)
+
+/** Memory of the kernel's own structures (sockets, files, timers) in KiB, of the whole machine. */
+export const parseSlabKib = (meminfo: string): number => {
+  const match = /^Slab:\s+(\d+) kB$/m.exec(meminfo)
+  if (match === null) throw new Error('no Slab in meminfo')
+  return Number(match[1])
+}
+
+export const slabKib = (): number => parseSlabKib(readFileSync('/proc/meminfo', 'utf8'))
+
+/** Sockets that a process has open. */
+export const openSockets = (pid: number): number =>
+  readdirSync(`/proc/${pid}/fd`).filter((fd) => isSocket(`/proc/${pid}/fd/${fd}`)).length
+
+const isSocket = (file: string): boolean => {
+  try {
+    return readlinkSync(file).startsWith('socket:')
+  } catch {
+    // It was closed in the meantime.
+    return false
+  }
+}
 
 /** Open files a process of ours may have. */
 export const openFilesLimit = (): number => {

@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline'
 import { processTree } from './proc.ts'
 
 export interface StartOptions {
-  /** CPU that it may run on. */
-  readonly core: number
+  /** CPU that it may run on, or a list as taskset takes it. */
+  readonly core: number | string
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   /** Becomes `nobody` first, for servers that refuse to run as root. */

@@ -44,7 +44,8 @@ export class Rounds {
     try {
       for (let round = 0; round < this.#plan.rounds; round++)
         for (const workload of workloads) {
-          tell(`round ${round + 1} of ${this.#plan.rounds}: ${workload.name}`)
+          if (round >= (workload.rounds ?? Number.POSITIVE_INFINITY)) continue
+          tell(`${this.#suite.name}, round ${round + 1} of ${this.#plan.rounds}: ${workload.name}`)
           for (const { subject } of rotated(entrants, round))
             if (workload.suits?.(subject) !== false) await this.#measure(workload, subject, round)
         }
@@ -108,6 +109,7 @@ export class Rounds {
       if (result === undefined) return []
       const name: RowName = {
         suite: this.#suite.name,
+        id: workload.id,
         workload: workload.name,
         subject: subject.name,
         version,

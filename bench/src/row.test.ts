@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { failedRow, measuredRow, type RowName } from './row.ts'
 
-const name: RowName = { suite: 'tcp', workload: 'w', subject: 's', version: '1', unit: 'req/s' }
+const name: RowName = { suite: 'tcp', id: 'w', workload: 'w', subject: 's', version: '1', unit: 'req/s' }
 
 test('a row has the medians, and the ratio of the work per proxy-CPU-second', () => {
   const mine = [
@@ -24,6 +24,7 @@ test('a row has the medians, and the ratio of the work per proxy-CPU-second', ()
     addedP50Us: null,
     addedP99Us: null,
     rounds: 3,
+    samples: mine,
     failed: null,
   })
 })
@@ -48,11 +49,15 @@ test('without figures of the reference there is no ratio', () => {
 })
 
 test('a failed row has a reason and no figure at all', () => {
-  const { failed, rounds, suite, workload, subject, version, unit, ...figures } = failedRow(name, 'wrong byte')
-  expect({ failed, rounds, suite, workload, subject, version, unit }).toEqual({
+  const { failed, rounds, samples, suite, id, workload, subject, version, unit, ...figures } = failedRow(
+    name,
+    'wrong byte',
+  )
+  expect({ failed, rounds, samples, suite, id, workload, subject, version, unit }).toEqual({
     ...name,
     failed: 'wrong byte',
     rounds: 0,
+    samples: [],
   })
   expect(Object.values(figures).every((figure) => figure === null)).toBe(true)
 })

@@ -13,6 +13,8 @@ export interface Sample {
 /** A line of the table and of the JSON file. */
 export interface Row {
   readonly suite: string
+  /** Of the workload, for the command line. */
+  readonly id: string
   readonly workload: string
   readonly subject: string
   readonly version: string
@@ -35,12 +37,15 @@ export interface Row {
   readonly addedP50Us: number | null
   readonly addedP99Us: number | null
   readonly rounds: number
+  /** Round by round. */
+  readonly samples: readonly Sample[]
   /** Why there are no figures. */
   readonly failed: string | null
 }
 
 export interface RowName {
   readonly suite: string
+  readonly id: string
   readonly workload: string
   readonly subject: string
   readonly version: string
@@ -60,7 +65,7 @@ const perCpu = (samples: readonly Sample[]): number[] | undefined => {
 const values = (samples: readonly Sample[]): number[] => samples.map((sample) => sample.value)
 
 /** Ratios of a throughput without CPU time (a direct connection) to one with are of no meaning, so there are none. */
-const ratiosTo = (samples: readonly Sample[], reference: readonly Sample[]): number[] => {
+export const ratiosTo = (samples: readonly Sample[], reference: readonly Sample[]): number[] => {
   const mine = perCpu(samples)
   const theirs = perCpu(reference)
   if (mine !== undefined && theirs !== undefined) return pairedRatios(mine, theirs)
@@ -109,6 +114,7 @@ export const measuredRow = (
     addedP50Us: addedTo(samples, direct, (sample) => sample.p50Us),
     addedP99Us: addedTo(samples, direct, (sample) => sample.p99Us),
     rounds: samples.length,
+    samples,
     failed: null,
   }
 }
@@ -127,5 +133,6 @@ export const failedRow = (name: RowName, reason: string): Row => ({
   addedP50Us: null,
   addedP99Us: null,
   rounds: 0,
+  samples: [],
   failed: reason,
 })

@@ -10,6 +10,8 @@ export interface Running {
   readonly address: Address
   /** The process whose tree is measured; undefined for a direct connection. */
   readonly pid: number | undefined
+  /** Processes that share its connections, where there are several. */
+  readonly workers?: number
   stop(): Promise<void>
 }
 

@@ -11,6 +11,8 @@ export interface Workload {
   readonly unit: string
   /** Measured on a process of its own, started for it. */
   readonly fresh?: boolean
+  /** No more rounds than these, where one says almost as much as many. */
+  readonly rounds?: number
   /** Left out of a quick run unless it is named. */
   readonly thorough?: boolean
   /** False where it says nothing about the subject. */
@@ -30,6 +32,8 @@ export interface Span {
 
 export interface Suite {
   readonly name: string
+  /** Which cores are whose, where it is not one for the proxy and one for the load. */
+  readonly cores?: string
   /** The subject that ratios refer to. */
   readonly reference: string
   readonly subjects: readonly Subject[]

@@ -2,7 +2,14 @@ import { expect, test } from 'vitest'
 import { failedRow, measuredRow } from './row.ts'
 import { duration, markdownTable, short, terminalTable } from './table.ts'
 
-const named = (workload: string, subject: string) => ({ suite: 'tcp', workload, subject, version: '1', unit: 'req/s' })
+const named = (workload: string, subject: string) => ({
+  suite: 'tcp',
+  id: 'w',
+  workload,
+  subject,
+  version: '1',
+  unit: 'req/s',
+})
 const reference = [
   { value: 50_000, perProxyCpuSecond: 60_000, p50Us: 750, p99Us: 1500 },
   { value: 52_000, perProxyCpuSecond: 62_000, p50Us: 750, p99Us: 1500 },

@@ -1,25 +1,17 @@
 // Our gateway as a user would run it, built, in one process: tenants from a resolver, the guard on. Databases are routed by their
 // names, HTTP by Host, mail by EHLO, TCP by the first line.
-import { Gateway, GatewayError, type Protocol, staticResolver } from '@proxy/kernel'
+import { Gateway, type Protocol, staticResolver } from '@proxy/kernel'
 import { http } from '@proxy/http'
 import { mongodb } from '@proxy/mongodb'
 import { mysql } from '@proxy/mysql'
 import { postgres } from '@proxy/postgres'
 import { smtp } from '@proxy/smtp'
-import { type Extract, tcp } from '@proxy/tcp'
+import { tcp } from '@proxy/tcp'
 import { accessLog, telemetry } from '@proxy/telemetry'
+import { tls } from '@proxy/tls'
 import { epollTransport } from '@proxy/transport-epoll'
+import { firstWord } from './first-word.ts'
 import { backendOf, tellPort } from './runner.ts'
-
-const space = 32
-const longestTenant = 64
-
-const firstWord: Extract = (bytes) => {
-  const end = bytes.subarray(0, longestTenant).indexOf(space)
-  if (end > 0) return { key: bytes.toString('latin1', 0, end) }
-  if (end === 0 || bytes.length >= longestTenant) throw new GatewayError('PROXY_MALFORMED')
-  return undefined
-}
 
 /** Where spans and metrics are sent to and lines written to, when everything is watched. */
 const [, , , , , , otlp, logFile, lines] = process.argv
@@ -29,6 +21,7 @@ const observers = watched === undefined ? [] : [watched, accessLog({ file: logFi
 const protocols: Readonly<Record<string, () => Protocol>> = {
   tcp: () => tcp({ extract: firstWord }),
   http: () => http({ tracer: watched?.tracer }),
+  https: () => http(),
   postgres: () => postgres(),
   mysql: () => mysql(),
   mongodb: () => mongodb(),
@@ -42,10 +35,13 @@ const noFallback = (reason: string): never => {
   throw new Error(reason)
 }
 
+const { BENCH_CERT: cert, BENCH_KEY: key } = process.env
+const secured = cert === undefined || key === undefined ? undefined : tls({ certificates: [{ cert, key }] })
+
 const { host, port } = backendOf(process.argv)
 const endpoint = `${host}:${port}`
 const gateway = new Gateway({
-  listeners: [{ address: '127.0.0.1:0', protocol: protocol(), backlog: 65_535 }],
+  listeners: [{ address: '127.0.0.1:0', protocol: protocol(), backlog: 65_535, tls: secured }],
   resolver: staticResolver({ alpha: endpoint, 'alpha.localhost': endpoint, bench: endpoint }),
   guard: { allow: ['127.0.0.0/8'] },
   layers: observers,

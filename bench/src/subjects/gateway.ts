@@ -9,18 +9,23 @@ import type { Subject } from '../subject.ts'
 import { startRunner } from './node.ts'
 import { packageVersion } from './version.ts'
 
-type Name = 'tcp' | 'http' | 'postgres' | 'mysql' | 'mongodb' | 'smtp'
+type Name = 'tcp' | 'http' | 'https' | 'postgres' | 'mysql' | 'mongodb' | 'smtp'
 
-const packages = ['kernel', 'http', 'mongodb', 'mysql', 'postgres', 'smtp', 'tcp', 'transport-epoll']
+const packages = ['kernel', 'http', 'mongodb', 'mysql', 'postgres', 'smtp', 'tcp', 'tls', 'transport-epoll']
 
 /** What users run is the build; measuring the sources instead would measure something else. */
 const isBuilt = (name: string): boolean =>
   existsSync(fileURLToPath(new URL(`../../../packages/${name}/dist/index.js`, import.meta.url)))
 
+/** For the runner's environment. */
+const certificateOf = (bench: Bench, protocol: Name): Readonly<Record<string, string>> =>
+  protocol === 'https' ? { BENCH_CERT: bench.certificate.certFile, BENCH_KEY: bench.certificate.keyFile } : {}
+
 const on = (transport: 'node' | 'epoll', name: string, protocol: Name): Subject => ({
   name,
   version: async () => (packages.every(isBuilt) ? packageVersion('@proxy/kernel') : undefined),
-  start: (bench, backend) => startRunner(bench, 'gateway.ts', backend, [protocol, transport]),
+  start: (bench, backend) =>
+    startRunner(bench, 'gateway.ts', backend, [protocol, transport], certificateOf(bench, protocol)),
 })
 
 /** Our gateway, one process. */

@@ -5,16 +5,23 @@ import type { Address, Subject } from '../subject.ts'
 import { startServer } from './server.ts'
 import { programVersion } from './version.ts'
 
-const modes = {
-  tcp: 'mode tcp',
-  http: `mode http
+const http = `mode http
   option http-keep-alive
   option forwardfor
-  http-reuse always`,
-}
+  http-reuse always`
+
+type Mode = 'tcp' | 'http' | 'https'
+
+const modes: Readonly<Record<Mode, string>> = { tcp: 'mode tcp', http, https: http }
 
 /** One thread; no log; connections to the backend are kept and shared, as a careful administrator would have it. */
-const configuration = (mode: keyof typeof modes, port: number, backend: Address, connections: number): string => `global
+const configuration = (
+  mode: Mode,
+  port: number,
+  backend: Address,
+  connections: number,
+  certificate?: string,
+): string => `global
   nbthread 1
   maxconn ${connections}
 
@@ -26,17 +33,18 @@ defaults
   timeout server 1h
 
 listen bench
-  bind 127.0.0.1:${port} backlog 65535
+  bind 127.0.0.1:${port} backlog 65535${certificate === undefined ? '' : ` ssl crt ${certificate} alpn http/1.1`}
   server backend ${backend.host}:${backend.port}
 `
 
-export const haproxy = (mode: keyof typeof modes): Subject => ({
+export const haproxy = (mode: Mode): Subject => ({
   name: 'haproxy',
   version: async () => programVersion('haproxy', '-v'),
   start: (bench: Bench, backend: Address) =>
     startServer(bench, 'haproxy', (folder, port) => {
       const file = join(folder, 'haproxy.cfg')
-      writeFileSync(file, configuration(mode, port, backend, Math.floor(bench.connectionLimit * 0.95)))
+      const certificate = mode === 'https' ? bench.certificate.pairFile : undefined
+      writeFileSync(file, configuration(mode, port, backend, Math.floor(bench.connectionLimit * 0.96), certificate))
       return ['haproxy', '-db', '-f', file]
     }),
 })

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bench } from '../bench.ts'
+import type { Certificate } from '../certificate.ts'
 import { nginxStreamModule } from '../install.ts'
 import type { Address, Subject } from '../subject.ts'
 import { startServer } from './server.ts'
@@ -14,8 +15,16 @@ const stream = (port: number, backend: Address): string => `stream {
   }
 }`
 
+const secured = (certificate: Certificate | undefined): string =>
+  certificate === undefined
+    ? ''
+    : `
+    ssl_certificate ${certificate.certFile};
+    ssl_certificate_key ${certificate.keyFile};
+    ssl_protocols TLSv1.2 TLSv1.3;`
+
 /** Buffers hold the largest response, so that nothing touches the disk; backend connections are kept. */
-const http = (port: number, backend: Address): string => `http {
+const http = (port: number, backend: Address, certificate?: Certificate): string => `http {
   access_log off;
   keepalive_requests 1000000000;
   keepalive_timeout 1h;
@@ -34,7 +43,7 @@ const http = (port: number, backend: Address): string => `http {
     keepalive_timeout 1h;
   }
   server {
-    listen 127.0.0.1:${port} backlog=65535;
+    listen 127.0.0.1:${port} backlog=65535${certificate === undefined ? '' : ' ssl'};${secured(certificate)}
     location / {
       proxy_pass http://backend;
       proxy_http_version 1.1;
@@ -45,20 +54,21 @@ const http = (port: number, backend: Address): string => `http {
   }
 }`
 
-type Mode = 'tcp' | 'http'
+type Mode = 'tcp' | 'http' | 'https'
 
-const modes: Readonly<Record<Mode, (port: number, backend: Address) => string>> = { tcp: stream, http }
+const serverOf = (mode: Mode, bench: Bench, port: number, backend: Address): string =>
+  mode === 'tcp' ? stream(port, backend) : http(port, backend, mode === 'https' ? bench.certificate : undefined)
 
 /** One worker. */
-const configuration = (mode: Mode, port: number, backend: Address, connections: number): string => {
+const configuration = (mode: Mode, bench: Bench, port: number, backend: Address): string => {
   const module = mode === 'tcp' ? nginxStreamModule() : undefined
   return `${module === undefined ? '' : `load_module ${module};`}
 daemon off;
 worker_processes 1;
 error_log error.log;
 pid nginx.pid;
-events { worker_connections ${connections}; }
-${modes[mode](port, backend)}
+events { worker_connections ${bench.connectionLimit * 2}; }
+${serverOf(mode, bench, port, backend)}
 `
 }
 
@@ -68,7 +78,7 @@ export const nginx = (mode: Mode): Subject => ({
   start: (bench: Bench, backend: Address) =>
     startServer(bench, 'nginx', (folder, port) => {
       mkdirSync(join(folder, 'logs'))
-      writeFileSync(join(folder, 'nginx.conf'), configuration(mode, port, backend, bench.connectionLimit * 2))
+      writeFileSync(join(folder, 'nginx.conf'), configuration(mode, bench, port, backend))
       return ['nginx', '-p', folder, '-e', join(folder, 'error.log'), '-c', join(folder, 'nginx.conf')]
     }),
 })

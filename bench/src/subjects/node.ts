@@ -11,11 +11,12 @@ export const startRunner = async (
   script: string,
   backend: Address,
   args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Running> => {
   const file = fileURLToPath(new URL(script, runners))
   const child = bench.processes.start(process.execPath, [file, backend.host, String(backend.port), ...args], {
     core: bench.proxyCore,
-    env: { NODE_ENV: 'production' },
+    env: { NODE_ENV: 'production', ...env },
   })
   const { port } = JSON.parse(await child.line(20_000)) as { port: number }
   return { address: { host: '127.0.0.1', port }, pid: child.pid, stop: () => child.stop() }

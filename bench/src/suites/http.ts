@@ -37,6 +37,7 @@ const idle: Workload = {
   name: 'user memory per idle keep-alive client (less is better)',
   unit: 'KiB',
   fresh: true,
+  rounds: 2,
   suits: (subject) => subject !== direct,
   run: (bench, target, span) => idleMemory(bench, target, 'http-client', bench.idleCounts(span.quick)),
 }

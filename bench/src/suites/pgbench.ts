@@ -58,6 +58,17 @@ const tpcb: Workload = {
   },
 }
 
+/** One client: what each statement waits. */
+const latency: Workload = {
+  id: 'latency',
+  name: 'pgbench -S, prepared, 1 client, median (less is better)',
+  unit: 'us',
+  run: async (bench, target, { seconds }) => {
+    const { sample } = await measurePgbench(bench, target, ['-S', '-M', 'prepared', '-c', '1'], seconds)
+    return { value: sample.p50Us!, p50Us: sample.p50Us!, p99Us: sample.p99Us! }
+  },
+}
+
 /** On the load core, as the harness itself is. */
 const startBackend = async (bench: Bench): Promise<Address> => {
   const server = await postgresServer({ databases: [database], hba: ['host all all 127.0.0.1/32 trust'] })
@@ -76,8 +87,9 @@ export const pgbenchSuite: Suite = {
     select('select', `pgbench -S, prepared, ${clients} clients`, ['-M', 'prepared', '-c', String(clients)]),
     tpcb,
     select('connect', 'pgbench -S -C, a connection per transaction, 8 clients', ['-C', '-c', '8']),
+    latency,
   ],
-  plan: { rounds: 3, seconds: 5, warmup: 0, firstWarmup: 0 },
+  plan: { rounds: 3, seconds: 4, warmup: 0, firstWarmup: 0 },
   quickPlan: { rounds: 1, seconds: 2, warmup: 0, firstWarmup: 0 },
   startBackend,
 }
