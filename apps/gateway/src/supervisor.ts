@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Address, type GatewayPhase, parseAddress } from '@proxy/kernel'
+import { type Address, type GatewayPhase, parseAddress, type Transport } from '@proxy/kernel'
 import { AdminServer, type AdminSource } from './admin/admin.ts'
 import type { AccessOptions } from './admin/access.ts'
 import { Operator, type OperatorSource } from './admin/api/operator.ts'
@@ -22,6 +22,7 @@ import { operateTopics } from './fleet/operations.ts'
 import { type Envelope, PeerLink } from './fleet/peer-link.ts'
 import { topics, type WorkerPlan } from './fleet/plan.ts'
 import { SingleFleet } from './fleet/single-fleet.ts'
+import { chooseTransport, nameOf, type TransportName } from './fleet/transport.ts'
 import type { BoundListener } from './fleet/unit.ts'
 import type { Logger } from './logging/logger.ts'
 import { OwnResolvers } from './placement/own-resolvers.ts'
@@ -42,6 +43,7 @@ export interface SupervisorOptions {
 export interface Running {
   readonly listeners: readonly BoundListener[]
   readonly admin: Address | undefined
+  readonly transport: TransportName
   readonly embedded: EmbeddedPlan | undefined
 }
 
@@ -63,6 +65,7 @@ export class Supervisor implements AdminSource, OperatorSource {
   /** undefined: this machine is alone. */
   #member: ClusterMember | undefined
   #admin: AdminServer | undefined
+  #transport: TransportName = 'node'
   #phase: GatewayPhase = 'idle'
   #generation = 0
   #reloading: Promise<void> = Promise.resolve()
@@ -92,13 +95,14 @@ export class Supervisor implements AdminSource, OperatorSource {
     try {
       await this.#openEmbedded()
       this.#config = await this.#load(0)
+      const transport = this.#chooseTransport(this.#config)
       const admin = await this.#openAdmin()
       await this.#host?.prepare(this.#config)
       await this.#joinCluster(this.#config, admin)
-      this.#fleet = this.#newFleet()
+      this.#fleet = this.#newFleet(transport)
       const listeners = await this.#fleet.open()
       this.#phase = 'open'
-      return { listeners, admin, embedded: this.#embedded?.plan }
+      return { listeners, admin, transport: this.#transport, embedded: this.#embedded?.plan }
     } catch (error) {
       await this.close()
       throw error
@@ -160,6 +164,7 @@ export class Supervisor implements AdminSource, OperatorSource {
     return {
       phase: this.#phase,
       uptimeMs: performance.now() - this.#startedAt,
+      transport: this.#transport,
       workers: (await this.#fleet?.snapshots()) ?? [],
       retired: this.#fleet?.retired ?? [],
       restarts: this.#fleet?.restarts ?? 0,
@@ -241,9 +246,19 @@ export class Supervisor implements AdminSource, OperatorSource {
     })
   }
 
-  #newFleet(): Fleet {
+  /** Here for all workers, so that it is said once. */
+  #chooseTransport(loaded: LoadedConfig): Transport {
+    const { workers, logger } = this.#options
+    const transport = chooseTransport(loaded, workers, (reason) => {
+      logger.warn({ reason }, "connections are made by Node's sockets, not by epoll")
+    })
+    this.#transport = nameOf(transport)
+    return transport
+  }
+
+  #newFleet(transport: Transport): Fleet {
     const { workers, exec, env, logger } = this.#options
-    const context = { peers: this.#peers, logger, ticketKeys: this.#ticketKeys, resolvers: this.#resolvers }
+    const context = { peers: this.#peers, logger, ticketKeys: this.#ticketKeys, resolvers: this.#resolvers, transport }
     if (workers === 1) return new SingleFleet((generation) => this.#load(generation), context)
     this.#peers.answer(topics.plan, () => this.#plan())
     const defined = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
@@ -263,7 +278,8 @@ export class Supervisor implements AdminSource, OperatorSource {
     const { source, cwd } = this.#options
     const ticketKeys = this.#ticketKeys.toString('base64')
     const { node } = this.#peers
-    return { source, cwd, node, generation: this.#generation, embedded: this.#embedded?.plan, ticketKeys }
+    const embedded = this.#embedded?.plan
+    return { source, cwd, node, generation: this.#generation, embedded, transport: this.#transport, ticketKeys }
   }
 
   #send(envelope: Envelope): boolean {

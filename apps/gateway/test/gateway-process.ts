@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { launch, type Launched, type Output, run, temporaryDirectory } from '@proxy/test-servers'
+import { testTransport } from '@proxy/test-servers/transport'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
@@ -19,6 +20,10 @@ export const commandOf = (args: readonly string[] = []): string[] => [
   ...args,
 ]
 
+/** Without `PROXY_TEST_TRANSPORT` the program chooses by itself, as it does for everybody. */
+const chosen: Readonly<Record<string, string>> =
+  process.env['PROXY_TEST_TRANSPORT'] === undefined ? {} : { PROXY_TRANSPORT: testTransport() }
+
 /** Starts the program from source; settles when it has printed its table. */
 export async function startGateway(options: GatewayArguments = {}): Promise<Launched> {
   const gateway = launchGateway(options)
@@ -27,7 +32,10 @@ export async function startGateway(options: GatewayArguments = {}): Promise<Laun
 }
 
 export function launchGateway({ args, env, cwd }: GatewayArguments = {}): Launched {
-  return launch(process.execPath, commandOf(args), { cwd: cwd ?? temporaryDirectory('gateway'), ...(env && { env }) })
+  return launch(process.execPath, commandOf(args), {
+    cwd: cwd ?? temporaryDirectory('gateway'),
+    env: { ...chosen, ...env },
+  })
 }
 
 /** For the embedded default, where its ports do not matter. */
@@ -42,7 +50,10 @@ export const anyPorts: Readonly<Record<string, string>> = {
 
 /** Runs the program to its end. */
 export function runGateway({ args, env, cwd }: GatewayArguments = {}): Promise<Output> {
-  return run(process.execPath, commandOf(args), { cwd: cwd ?? temporaryDirectory('gateway'), ...(env && { env }) })
+  return run(process.execPath, commandOf(args), {
+    cwd: cwd ?? temporaryDirectory('gateway'),
+    env: { ...chosen, ...env },
+  })
 }
 
 /** A directory with files in it. */
@@ -55,10 +66,12 @@ export function directoryOf(files: Readonly<Record<string, string>>): string {
 /** The part of /stats that tests look at. */
 export interface Stats {
   readonly phase: string
+  readonly transport: string
   readonly restarts: number
   readonly reloads: { readonly ok: number; readonly failed: number }
   readonly listeners: readonly { readonly name: string; readonly accepted: number; readonly connections: number }[]
   readonly workers: readonly { readonly worker: number; readonly pid: number }[]
+  readonly resolver: Readonly<Record<string, unknown>>
 }
 
 export async function statsOf(adminPort: number): Promise<Stats> {

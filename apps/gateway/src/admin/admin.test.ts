@@ -29,6 +29,7 @@ function worker(id: number, accepted: number): WorkerSnapshot {
 const fleet: FleetSnapshot = {
   phase: 'open',
   uptimeMs: 1,
+  transport: 'epoll',
   workers: [worker(1, 3), worker(2, 4)],
   retired: [worker(3, 100)],
   restarts: 1,

@@ -9,6 +9,7 @@ import {
   type TenantStats,
   TenantTable,
 } from '@proxy/telemetry'
+import type { TransportName } from '../fleet/transport.ts'
 
 /** What one worker process reports; survives JSON. */
 export interface WorkerSnapshot {
@@ -25,6 +26,8 @@ export interface WorkerSnapshot {
 export interface FleetSnapshot {
   readonly phase: GatewayPhase
   readonly uptimeMs: number
+  /** What connections are made by. */
+  readonly transport: TransportName
   readonly workers: readonly WorkerSnapshot[]
   /** Counters of workers that are gone. */
   readonly retired: readonly Pick<WorkerSnapshot, 'samples' | 'tenants' | 'gateway'>[]

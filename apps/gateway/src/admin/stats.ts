@@ -5,6 +5,7 @@ export function statsOf(fleet: FleetSnapshot): Record<string, unknown> {
   return {
     phase: fleet.phase,
     uptimeMs: Math.round(fleet.uptimeMs),
+    transport: fleet.transport,
     sessions: fleet.workers.reduce((sum, { gateway }) => sum + gateway.sessions, 0),
     restarts: fleet.restarts,
     reloads: fleet.reloads,

@@ -4,6 +4,7 @@ import { type StartFacts, startTable } from './start-table.ts'
 const facts: StartFacts = {
   version: '1.2.3',
   workers: 4,
+  transport: 'epoll',
   source: 'embedded default',
   admin: { host: '127.0.0.1', port: 9901 },
   embedded: { web: { alpha: 1, beta: 2 }, mail: { alpha: 3, beta: 4 }, servers: { postgres: 5, mysql: 6, mongodb: 7 } },
@@ -20,7 +21,7 @@ describe('startTable', () => {
   it('shows listeners, tenants and what to paste', () => {
     expect(startTable(facts, false)).toMatchInlineSnapshot(`
       "
-        gateway 1.2.3  4 workers, embedded default
+        gateway 1.2.3  4 workers, epoll, embedded default
 
         LISTENER   ADDRESS           PROTOCOL     TLS
         http       127.0.0.1:8080    http         off

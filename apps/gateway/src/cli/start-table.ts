@@ -31,9 +31,9 @@ export function startTable(facts: StartFacts, colour: boolean): string {
   return `\n${sections.map((lines) => lines.map((line) => `  ${line}`.trimEnd()).join('\n')).join('\n\n')}\n\n`
 }
 
-function title({ version, workers, source }: StartFacts, paint: Paint): string {
+function title({ version, workers, transport, source }: StartFacts, paint: Paint): string {
   const processes = workers === 1 ? '1 process' : `${workers} workers`
-  return `${paint(['bold', 'cyan'], 'gateway')} ${version}  ${paint('dim', `${processes}, ${source}`)}`
+  return `${paint(['bold', 'cyan'], 'gateway')} ${version}  ${paint('dim', `${processes}, ${transport}, ${source}`)}`
 }
 
 const listenerRow = ({ name, address, protocol, tls }: BoundListener): string[] => [

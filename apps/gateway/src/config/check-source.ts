@@ -3,6 +3,7 @@ import { elsewhere } from '../embedded/config.ts'
 import { noBackends } from '../embedded/plan.ts'
 import type { Environment } from '../env/variables.ts'
 import { messageOf } from '../fleet/failure.ts'
+import { chooseTransport } from '../fleet/transport.ts'
 import { PeerLink } from '../fleet/peer-link.ts'
 import { assemble } from './assemble.ts'
 import { loadSource } from './load.ts'
@@ -19,6 +20,7 @@ export async function checkSource(source: ConfigSource, env: Environment, cwd: s
     generation: 0,
     embedded: { plan: noBackends, resolver: elsewhere },
   })
+  chooseTransport(loaded, 1, () => undefined)
   const resolver = await resolverOf(loaded)
   try {
     void new Gateway(assemble(loaded, { resolver, peers, ticketKeys: Buffer.alloc(48), observers: [] }))

@@ -8,6 +8,7 @@ import type { Environment } from '../env/variables.ts'
 import { ConfigError } from './problems.ts'
 import { readConfigFile } from './read-file.ts'
 import type { ConfigSource } from './source.ts'
+import { transports } from './schema.ts'
 import type { GatewayConfig } from './types.ts'
 import { validate } from './validate.ts'
 
@@ -41,7 +42,17 @@ export async function loadSource(source: ConfigSource, context: LoadContext): Pr
   const { value, directory, name } = await read(source, context)
   const problems = validate(value)
   if (problems.length > 0) throw new ConfigError(name, problems)
-  return { config: value as GatewayConfig, directory, source: name, generation: context.generation }
+  const config = withTransport(value as GatewayConfig, context.env)
+  return { config, directory, source: name, generation: context.generation }
+}
+
+/** Wherever the configuration is from, the environment may say what it leaves open. */
+function withTransport(config: GatewayConfig, env: Environment): GatewayConfig {
+  if (config.transport !== undefined) return config
+  const reader = new EnvironmentReader(env)
+  const transport = reader.oneOf('PROXY_TRANSPORT', transports)
+  if (reader.problems.length > 0) throw new ConfigError('environment', reader.problems)
+  return { ...config, transport }
 }
 
 interface Read {

@@ -24,6 +24,8 @@ export const texts: z.ZodType = z.array(z.string().min(1)).optional()
 export const callback: z.ZodType = z.custom((value) => typeof value === 'function', 'must be a function.').optional()
 const port = z.int().min(0).max(65_535)
 
+export const transports = ['auto', 'node', 'epoll'] as const
+
 /** Where Redis is. Its options are those of ioredis. */
 export const redisSource: z.ZodType = z.union([
   z.string().regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://'),
@@ -195,6 +197,7 @@ export const gatewaySchema = (layers: LayerShapes): z.ZodType => {
     connectTimeoutMs: z.number().min(1).optional(),
     admin: switchable(admin),
     workers: z.union([z.literal('auto'), z.int().min(1).max(1_024)]).optional(),
+    transport: z.enum(transports).optional(),
     cluster: z.strictObject(cluster).optional(),
     log: z.strictObject(log).optional(),
     telemetry: z.union([z.literal(false), z.strictObject(telemetry)]).optional(),

@@ -63,6 +63,11 @@ export interface GatewayConfig {
   readonly admin?: AdminConfig | boolean | undefined
   /** Worker processes that share the listeners. Default `auto`: one per CPU. */
   readonly workers?: number | 'auto' | undefined
+  /**
+   * What connections are made by: system calls and epoll, or Node's sockets. Default `auto`: epoll where it can be had, else Node. `epoll`:
+   * the gateway does not start where it cannot. Read at the start only.
+   */
+  readonly transport?: 'auto' | 'node' | 'epoll' | undefined
   /** The other machines that serve the same tenants. Default: there are none. */
   readonly cluster?: ClusterConfig | undefined
   readonly log?: LogConfig | undefined

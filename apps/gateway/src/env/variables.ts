@@ -46,6 +46,7 @@ export const variables: readonly VariableFacts[] = [
   variable('PROXY_TLS_CA', 'all'),
   variable('PROXY_TLS_REQUIRE_CLIENT_CERT', 'all'),
   variable('PROXY_HOST', 'all', 'adjusts'),
+  variable('PROXY_TRANSPORT', 'all', 'adjusts'),
   variable('ADMIN_PORT', 'all', 'adjusts'),
   variable('ADMIN_TOKEN', 'all', 'adjusts'),
   variable('LOG_LEVEL', 'all', 'adjusts'),

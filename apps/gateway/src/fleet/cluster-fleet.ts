@@ -1,3 +1,4 @@
+import type { SendHandle } from 'node:child_process'
 import cluster, { type Worker } from 'node:cluster'
 import type { DrainOptions } from '@proxy/kernel'
 import type { WorkerSnapshot } from '../admin/snapshot.ts'
@@ -9,6 +10,7 @@ import type { Fleet } from './fleet.ts'
 import { type Envelope, isEnvelope, type PeerLink } from './peer-link.ts'
 import { type Opened, slotVariable, topics } from './plan.ts'
 import { retire } from './retired.ts'
+import { SocketKeeper } from './socket-keeper.ts'
 import type { BoundListener } from './unit.ts'
 
 export interface ClusterOptions {
@@ -52,6 +54,7 @@ export class ClusterFleet implements Fleet {
   restarts = 0
   readonly #options: ClusterOptions
   readonly #slots: readonly Slot[]
+  readonly #sockets: SocketKeeper
   #stopping = false
   #stopped = new Barrier([])
 
@@ -61,6 +64,12 @@ export class ClusterFleet implements Fleet {
     // Workers accept by themselves: handing connections out from here is much slower.
     cluster.schedulingPolicy = cluster.SCHED_NONE
     cluster.setupPrimary({ exec: options.exec, args: [], serialization: 'json' })
+    this.#sockets = new SocketKeeper(options.peers, {
+      pidOf: (worker) => this.#slotOf(worker)?.worker?.process.pid,
+      give: (worker, message, handle) => {
+        this.#slotOf(worker)?.worker?.send(message, handle as unknown as SendHandle, () => undefined)
+      },
+    })
     options.peers.answer(topics.opened, (opened, from) => this.#slotOf(from)?.opened?.resolve(opened as Opened))
     options.peers.answer(topics.stopped, (_message, from) => this.#stopped.arrive(from))
     cluster.on('message', (_worker, message) => void (isEnvelope(message) && this.#deliver(message)))
@@ -143,6 +152,7 @@ export class ClusterFleet implements Fleet {
     const opened = await slot.opened.promise
     if ('failure' in opened) throw new OpenError(opened.failure)
     slot.serving = true
+    this.#sockets.opened(slot.number)
     return opened.bound
   }
 
@@ -177,6 +187,7 @@ export class ClusterFleet implements Fleet {
     slot.opened?.resolve({ failure: { message: `a worker ended as it began (${reason})` } })
     this.#options.peers.forget(slot.number)
     this.#options.exited(slot.number)
+    this.#sockets.exited(slot.number, !this.#stopping)
     this.#stopped.leave(slot.number)
     if (slot.last !== undefined) retire(this.retired, slot.last)
     slot.last = undefined

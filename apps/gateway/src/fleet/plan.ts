@@ -1,6 +1,7 @@
 import type { ConfigSource } from '../config/source.ts'
 import type { EmbeddedPlan } from '../embedded/plan.ts'
 import type { Failure } from './failure.ts'
+import type { TransportName } from './transport.ts'
 import type { BoundListener } from './unit.ts'
 
 /** What a worker process asks the primary for when it starts; survives JSON. */
@@ -11,6 +12,7 @@ export interface WorkerPlan {
   readonly embedded: EmbeddedPlan | undefined
   /** Of this machine in its cluster; undefined: it is alone. */
   readonly node: number | undefined
+  readonly transport: TransportName
   /** base64 */
   readonly ticketKeys: string
 }
@@ -20,6 +22,32 @@ export const slotVariable = 'GATEWAY_WORKER'
 
 /** What a worker says when it has opened, or could not. */
 export type Opened = { readonly bound: readonly BoundListener[] } | { readonly failure: Failure }
+
+/** A worker wants to listen. */
+export interface SocketRequest {
+  readonly pid: number
+  /** Of the request, among those of the process. */
+  readonly id: number
+  /** IP literal. */
+  readonly host: string
+  readonly port: number
+}
+
+/** A worker listens no longer on what it asked for by that number. */
+export type SocketRelease = Pick<SocketRequest, 'pid' | 'id'>
+
+/** Beside it goes the socket of the request that it names. */
+export interface SocketMessage {
+  readonly socket: number
+}
+
+/** `code`: of the system's error; undefined: the socket is on its way. */
+export interface SocketAnswer {
+  readonly code?: string | undefined
+}
+
+export const isSocketMessage = (message: unknown): message is SocketMessage =>
+  typeof message === 'object' && message !== null && 'socket' in message
 
 /** Topics between the primary process and its workers. */
 export const topics = {
@@ -32,4 +60,6 @@ export const topics = {
   settle: 'reload:settle',
   drain: 'worker:drain',
   stopped: 'worker:stopped',
+  socket: 'worker:socket',
+  release: 'worker:release',
 } as const

@@ -1,4 +1,4 @@
-import { type Address, type DrainOptions, Gateway, type GatewayOptions, nodeTransport } from '@proxy/kernel'
+import { type Address, type DrainOptions, Gateway, type GatewayOptions, type Transport } from '@proxy/kernel'
 import type { WorkerSnapshot } from '../admin/snapshot.ts'
 import { assemble, type AssembleContext } from '../config/assemble.ts'
 import type { LoadedConfig } from '../config/load.ts'
@@ -24,6 +24,7 @@ export interface UnitContext {
   /** Secret that the workers share, so that TLS sessions begun in one are resumed in another. */
   readonly ticketKeys: Buffer
   readonly resolvers: Resolvers
+  readonly transport: Transport
 }
 
 /** One gateway in this process: the whole of it when there is one worker. */
@@ -31,7 +32,7 @@ export class Unit {
   readonly #context: UnitContext
   readonly #observers: Observers
   readonly #announcer: Announcer
-  readonly #transport: GatedTransport = new GatedTransport(nodeTransport())
+  readonly #transport: GatedTransport
   #gateway: Gateway | undefined
   #loaded: LoadedConfig
   #prepared: { readonly loaded: LoadedConfig; readonly options: GatewayOptions } | undefined
@@ -40,6 +41,7 @@ export class Unit {
   constructor(loaded: LoadedConfig, context: UnitContext) {
     this.#loaded = loaded
     this.#context = context
+    this.#transport = new GatedTransport(context.transport)
     const { peers, logger } = context
     this.#observers = new Observers(loaded, { logger, worker: peers.self, stats: () => this.#gateway?.stats() })
     // Nobody listens: then nobody misses it.

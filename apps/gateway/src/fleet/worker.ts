@@ -3,11 +3,14 @@ import { loadSource, type LoadedConfig } from '../config/load.ts'
 import { elsewhere } from '../embedded/config.ts'
 import { createLogger, type Logger } from '../logging/logger.ts'
 import { type Envelope, isEnvelope, PeerLink } from './peer-link.ts'
-import { type Opened, slotVariable, topics, type WorkerPlan } from './plan.ts'
+import { isSocketMessage, type Opened, slotVariable, topics, type WorkerPlan } from './plan.ts'
+import type { SocketHandle } from './bind-socket.ts'
+import { BorrowedSockets } from './borrowed-sockets.ts'
 import { failureOf } from './failure.ts'
 import { WorkerMachines } from './machines.ts'
 import { operations } from './operations.ts'
 import { PrimaryResolvers } from '../placement/primary-resolvers.ts'
+import { workerTransport } from './transport.ts'
 import { Unit } from './unit.ts'
 
 const primary = 0
@@ -17,9 +20,13 @@ export async function runWorker(): Promise<void> {
   // A terminal signals the whole process group; the primary decides when a worker ends.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
   const peers = new PeerLink(Number(process.env[slotVariable]), send)
-  process.on('message', (message) => void (isEnvelope(message) && peers.receive(message)))
+  const sockets = new BorrowedSockets(peers)
+  process.on('message', (message, handle) => {
+    if (isEnvelope(message)) peers.receive(message)
+    else if (isSocketMessage(message)) sockets.arrived(message, handle as unknown as SocketHandle | undefined)
+  })
   const plan = (await peers.request(primary, topics.plan, undefined)) as WorkerPlan
-  const worker = new Worker(plan, peers)
+  const worker = new Worker(plan, peers, sockets)
   worker.answer()
   await peers.request(primary, topics.opened, await worker.open())
 }
@@ -37,12 +44,14 @@ const nothing = (): void => undefined
 class Worker {
   readonly #plan: WorkerPlan
   readonly #peers: PeerLink
+  readonly #sockets: BorrowedSockets
   readonly #resolvers: PrimaryResolvers
   #unit: Unit | undefined
 
-  constructor(plan: WorkerPlan, peers: PeerLink) {
+  constructor(plan: WorkerPlan, peers: PeerLink, sockets: BorrowedSockets) {
     this.#plan = plan
     this.#peers = peers
+    this.#sockets = sockets
     this.#resolvers = new PrimaryResolvers(peers)
     if (plan.node !== undefined) peers.machines = new WorkerMachines(peers, plan.node)
   }
@@ -66,7 +75,8 @@ class Worker {
       const loaded = await this.#load(this.#plan.generation)
       const ticketKeys = Buffer.from(this.#plan.ticketKeys, 'base64')
       const logger = this.#logger(loaded)
-      this.#unit = new Unit(loaded, { peers: this.#peers, ticketKeys, logger, resolvers: this.#resolvers })
+      const transport = workerTransport(this.#plan.transport, this.#sockets)
+      this.#unit = new Unit(loaded, { peers: this.#peers, ticketKeys, logger, resolvers: this.#resolvers, transport })
       return { bound: await this.#unit.open() }
     } catch (error) {
       return { failure: failureOf(error) }

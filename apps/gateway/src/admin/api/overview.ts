@@ -29,6 +29,8 @@ export interface Overview {
   readonly phase: string
   readonly version: string
   readonly uptimeMs: number
+  /** What connections are made by: `epoll` or `node`. */
+  readonly transport: FleetSnapshot['transport']
   readonly connections: number
   readonly rates: Rates
   readonly listeners: readonly ListenerView[]
@@ -73,6 +75,7 @@ export function overviewOf({ fleet }: Look, version: string, rates: RateKeeper, 
     phase: fleet.phase,
     version,
     uptimeMs: Math.round(fleet.uptimeMs),
+    transport: fleet.transport,
     connections: listeners.reduce((sum, { connections }) => sum + connections, 0),
     rates: rates.all,
     listeners: listeners.map((listener) => listenerView(listener, rates)),

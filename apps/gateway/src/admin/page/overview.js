@@ -118,8 +118,9 @@ const workerColumns = [
 ]
 
 /** @param {Snapshot['overview']} overview */
-function workersNote({ restarts, reloads }) {
+function workersNote({ transport, restarts, reloads }) {
   const facts = [
+    transport,
     restarts > 0 ? `${count(restarts)} restarted` : '',
     reloads.ok > 0 ? `${count(reloads.ok)} reloads` : '',
     reloads.failed > 0 ? `${count(reloads.failed)} failed reloads` : '',

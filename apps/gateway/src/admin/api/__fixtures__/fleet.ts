@@ -34,6 +34,7 @@ export function workerWith(
 export const fleetOf = (workers: readonly WorkerSnapshot[]): FleetSnapshot => ({
   phase: 'open',
   uptimeMs: 60_000,
+  transport: 'node',
   workers,
   retired: [],
   restarts: 0,
