@@ -63,13 +63,20 @@ export function directoryOf(files: Readonly<Record<string, string>>): string {
   return directory
 }
 
+interface ListenerFacts {
+  readonly name: string
+  readonly address: { readonly port: number }
+  readonly accepted: number
+  readonly connections: number
+}
+
 /** The part of /stats that tests look at. */
 export interface Stats {
   readonly phase: string
   readonly transport: string
   readonly restarts: number
   readonly reloads: { readonly ok: number; readonly failed: number }
-  readonly listeners: readonly { readonly name: string; readonly accepted: number; readonly connections: number }[]
+  readonly listeners: readonly ListenerFacts[]
   readonly workers: readonly { readonly worker: number; readonly pid: number }[]
   readonly resolver: Readonly<Record<string, unknown>>
 }
