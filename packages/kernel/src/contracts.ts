@@ -571,7 +571,7 @@ export interface Link {
   onceClosed?(listener: () => void): void
   /**
    * Gives the stream to a consumer that needs a Node Duplex (TLS, HTTP/2); `unread` is put in front of it. From then on
-   * the link delivers nothing but `onClose`; its counters stay right, and `attach`, `end` and `destroy` work.
+   * the link delivers nothing but `onClose`; its counters stay right, and `attach`, `write`, `end` and `destroy` work.
    */
   socket(unread?: Uint8Array): Duplex
 }

@@ -79,7 +79,8 @@ export class EpollLink implements Link, Pollable, Deferred {
   }
 
   write(bytes: Uint8Array | string): boolean {
-    if (this.#finished || bytes.length === 0 || this.#given !== undefined) return this.writable
+    if (this.#finished || bytes.length === 0) return this.writable
+    if (this.#given !== undefined) return this.#given.write(bytes)
     this.#bytesWritten += bytes.length
     const plain = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
     if (this.#outbox !== undefined) {

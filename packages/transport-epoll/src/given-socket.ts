@@ -19,6 +19,11 @@ export class GivenSocket {
     return this.#socket.bytesWritten
   }
 
+  /** The bytes are borrowed for the call; a string is latin1. */
+  write(bytes: Uint8Array | string): boolean {
+    return typeof bytes === 'string' ? this.#socket.write(bytes, 'latin1') : this.#socket.write(Buffer.from(bytes))
+  }
+
   end(): void {
     this.#socket.end()
   }

@@ -177,6 +177,13 @@ export class SilentOnceGiven extends WrappedLink {
   }
 }
 
+export class MuteOnceGiven extends WrappedLink {
+  override socket(unread?: Uint8Array): Duplex {
+    this.write = () => true
+    return super.socket(unread)
+  }
+}
+
 export class HidesEnd extends WrappedLink {
   override onEnd(): void {}
 }

@@ -61,6 +61,7 @@ bites(transportChecks, [
   link('socket() gives the stream, with the unread bytes in front', links.LosesUnread, /bytes on the socket/),
   link('socket() without unread bytes carries bulk both ways', links.SocketSwallows, /bytes/),
   link('socket() half-closes both ways', links.SocketEndDestroys, /./),
+  link('after socket() what is written to the link is sent, and may change then', links.MuteOnceGiven, /./),
   link('after socket() the counters stay right and destroy works', links.CountsNothing, /deep/),
   link('after socket() the counters stay right and destroy works', links.SilentOnceGiven, /onClose/),
 ])

@@ -92,6 +92,17 @@ export const socketChecks: readonly Check<TransportSubject>[] = [
       }),
   },
   {
+    name: 'after socket() what is written to the link is sent, and may change then',
+    run: (subject) =>
+      asSocket(subject, undefined, async (_duplex, near, far) => {
+        near.write('refused ')
+        const bytes = Buffer.from('in the clear')
+        near.write(bytes)
+        bytes.fill(0)
+        assert.equal((await far.receives(20)).toString(), 'refused in the clear')
+      }),
+  },
+  {
     name: 'after socket() the counters stay right and destroy works',
     run: (subject) =>
       asSocket(subject, undefined, async (duplex, near, far) => {
