@@ -208,7 +208,8 @@ export class LinkChannel implements Channel, LinkHandler {
 
   #attempt(pull: Pull): void {
     try {
-      const length = pull.framer(this.#bytes.view())
+      // Whatever a transport reads at once, a framer is not tempted to answer with more than it may have.
+      const length = pull.framer(this.#bytes.view(Math.min(this.#bytes.length, this.#maxBytes)))
       if (length > this.#maxBytes || (length === 0 && this.#bytes.length >= this.#maxBytes)) {
         throw new GatewayError('PROXY_PEEK_OVERFLOW')
       }
