@@ -1,8 +1,15 @@
-// Prints how many tests passed and failed according to vitest's JSON report: node tools/test-counts.ts REPORT
+// Prints how many tests passed and failed according to vitest's JSON reports: node tools/test-counts.ts REPORT...
 import { readFileSync } from 'node:fs'
 
-const report = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as {
-  numPassedTests: number
-  numFailedTests: number
+interface Report {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
 }
-console.log(report.numPassedTests, report.numFailedTests)
+
+let [passed, failed] = [0, 0]
+for (const path of process.argv.slice(2)) {
+  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(path, 'utf8')) as Report
+  passed += numPassedTests
+  failed += numFailedTests
+}
+console.log(passed, failed)
