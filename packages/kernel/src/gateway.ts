@@ -264,11 +264,7 @@ export class Gateway implements GatewayApi, ListenerHost {
   }
 
   #find(session: string): GatewaySession | undefined {
-    for (const listener of [...this.#listeners, ...this.#closing]) {
-      const found = listener.sessions.get(session)
-      if (found !== undefined) return found
-    }
-    return undefined
+    return find(this.#listeners, session) ?? find(this.#closing, session)
   }
 
   async #drain(delayMs: number, deadlineMs: number): Promise<void> {
@@ -366,4 +362,12 @@ function protocolOf({ listeners }: GatewaySettings, listener: string, name: stri
 
 function hasPrologue({ trusted, tls, protocols }: GatewaySettings['listeners'][number]): boolean {
   return trusted !== undefined || tls?.mode === 'implicit' || protocols.length > 1
+}
+
+function find(listeners: Iterable<GatewayListener>, session: string): GatewaySession | undefined {
+  for (const listener of listeners) {
+    const found = listener.sessions.get(session)
+    if (found !== undefined) return found
+  }
+  return undefined
 }

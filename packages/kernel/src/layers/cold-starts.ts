@@ -67,8 +67,8 @@ export class ColdStarts implements WakeOwner {
   dial(next: Dial, request: DialRequest, signal: AbortSignal): Promise<Dialled> {
     const pacer = this.#pacers.size === 0 ? undefined : this.#pacers.get(request.backend.id)
     if (pacer === undefined) return next(request, signal)
-    const arrival = { ...request, session: request.session ?? '', unread: 0 }
-    return pacer.dial(next, request, signal, () => this.#enter(arrival))
+    const { key, session = '' } = request
+    return pacer.dial(next, request, signal, () => this.#enter({ key, session, unread: 0 }))
   }
 
   /** The backend's route changed: what its last start led to may be gone, and one that is under way may be done. */
@@ -144,7 +144,7 @@ export class ColdStarts implements WakeOwner {
   }
 
   /** Throws `PROXY_WAKE_QUEUE_FULL`. The wait is over when what it returns is called. */
-  #enter({ key, session, unread }: Arrival): Disposer {
+  #enter({ key, session, unread }: Pick<Arrival, 'key' | 'session' | 'unread'>): Disposer {
     const { clock } = this.#context
     this.#room.enter(key, unread)
     const enteredAt = clock.now()

@@ -33,6 +33,16 @@ export class Flight<T> {
     for (const waiter of this.#take()) waiter.resolve(value)
   }
 
+  /** The same for the one alone who has waited longest; false when nobody waits. */
+  resolveNext(value: T): boolean {
+    for (const waiter of this.#waiters) {
+      this.#waiters.delete(waiter)
+      waiter.resolve(value)
+      return true
+    }
+    return false
+  }
+
   reject(error: unknown): void {
     for (const waiter of this.#take()) waiter.reject(error)
   }

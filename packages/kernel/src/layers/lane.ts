@@ -20,7 +20,6 @@ export class Lane {
   readonly #target: WakeTarget
   readonly #owner: LaneOwner
   readonly #flight = new Flight<Backend>()
-  readonly #controller = new AbortController()
   readonly #cancelDeadline: Disposer
   #readiness: Readiness | undefined = undefined
   #asking: AbortController | undefined = undefined
@@ -71,8 +70,7 @@ export class Lane {
   #ask(backend: Backend): Readiness {
     this.#asking?.abort()
     this.#asking = new AbortController()
-    const signal = AbortSignal.any([this.#controller.signal, this.#asking.signal])
-    this.#readiness = new Readiness(this.#context, { ...this.#target, backend }, signal, this.#owner)
+    this.#readiness = new Readiness(this.#context, { ...this.#target, backend }, this.#asking.signal, this.#owner)
     return this.#readiness
   }
 
@@ -84,7 +82,7 @@ export class Lane {
     if (this.#outcome !== undefined) return
     this.#outcome = error
     this.#cancelDeadline()
-    this.#controller.abort(error)
+    this.#asking?.abort(error)
     this.#owner.laneFailed(error)
     this.#flight.reject(error)
   }

@@ -20,7 +20,7 @@ export interface PacerOptions {
  */
 export class Pacer {
   readonly wake: Wake
-  readonly #queue = new Set<Flight<void>>()
+  readonly #queue = new Flight<void>()
   readonly #timers: readonly Disposer[]
   readonly #over: () => void
   readonly #maxDials: number
@@ -41,8 +41,8 @@ export class Pacer {
 
   /** Waits for its turn, if it has to: between `enter`, which may throw, and what that returns. */
   async dial(next: Dial, request: DialRequest, signal: AbortSignal, enter: () => Disposer): Promise<Dialled> {
-    if (this.#dialling === this.#maxDials) await this.#turn(signal, enter())
-    else this.#dialling++
+    if (this.#dialling < this.#maxDials) this.#dialling++
+    else await this.#turn(signal, enter())
     try {
       return await next(request, signal)
     } finally {
@@ -55,16 +55,13 @@ export class Pacer {
     if (this.#closed) return
     this.#closed = true
     for (const cancel of this.#timers) cancel()
-    for (const flight of this.#queue) flight.reject(error)
-    this.#queue.clear()
+    this.#queue.reject(error)
     this.#over()
   }
 
   async #turn(signal: AbortSignal, leave: Disposer): Promise<void> {
-    const flight = new Flight<void>(() => this.#queue.delete(flight))
-    if (!signal.aborted) this.#queue.add(flight)
     try {
-      await flight.join(signal)
+      await this.#queue.join(signal)
     } finally {
       leave()
     }
@@ -72,10 +69,7 @@ export class Pacer {
 
   /** Hands the place on to whoever is next. */
   #leave(): void {
-    for (const flight of this.#queue) {
-      this.#queue.delete(flight)
-      return flight.resolve()
-    }
+    if (this.#queue.resolveNext()) return
     this.#dialling--
     if (!this.#watching && this.#dialling === 0) this.close(wakeTimeout())
   }

@@ -72,7 +72,7 @@ export class Readiness {
     const probe = this.#limit()
     try {
       const target = { ...this.#target, endpoint: endpoints[attempt % endpoints.length] }
-      await this.#context.probe(target, AbortSignal.any([this.#signal, probe.signal]))
+      await this.#context.probe(target, probe.signal)
       return true
     } catch (cause) {
       const error = GatewayError.from(cause, 'PROXY_WAKE_FAILED')
@@ -97,12 +97,18 @@ export class Readiness {
     const startedAt = clock.now()
     const controller = new AbortController()
     const giveUp = (): void => controller.abort(new GatewayError('PROXY_BACKEND_TIMEOUT'))
+    const stop = (): void => controller.abort(this.#signal.reason)
     const cancel = clock.after(probeTimeoutMs, giveUp)
+    this.#signal.addEventListener('abort', stop)
     this.#nudged = false
     this.#hasten = () => {
       if (clock.now() - startedAt >= longestPauseMs) giveUp()
     }
-    return { signal: controller.signal, end: cancel }
+    const end = (): void => {
+      cancel()
+      this.#signal.removeEventListener('abort', stop)
+    }
+    return { signal: controller.signal, end }
   }
 
   #pause(delayMs: number): Promise<void> {
