@@ -36,6 +36,7 @@ export const ENFILE = 23
 export const EMFILE = 24
 export const ENOBUFS = 105
 export const ECONNABORTED = 103
+export const ECONNRESET = 104
 export const ETIMEDOUT = 110
 export const ECONNREFUSED = 111
 export const EALREADY = 114

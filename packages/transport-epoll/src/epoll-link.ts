@@ -1,7 +1,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address, Link, LinkHandler } from '@proxy/kernel'
-import { EAGAIN, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, SHUT_WR } from './constants.ts'
+import { EAGAIN, ECONNRESET, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, SHUT_WR } from './constants.ts'
 import { GivenSocket } from './given-socket.ts'
 import { Outbox } from './outbox.ts'
 import type { Deferred, Pollable, Poller } from './poller.ts'
@@ -135,7 +135,8 @@ export class EpollLink implements Link, Pollable, Deferred {
   onReady(events: number): void {
     if ((events & EPOLLOUT) !== 0) this.#writeOn()
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) === 0 || this.#closing) return
-    if (this.#paused) this.#rest(events)
+    if (this.#ended) this.#broken()
+    else if (this.#paused) this.#rest(events)
     else this.#read()
   }
 
@@ -164,6 +165,11 @@ export class EpollLink implements Link, Pollable, Deferred {
     this.#handler?.onEnd(this)
     this.#closeWhenDone()
     this.#ask()
+  }
+
+  /** Behind the peer's FIN there is nothing to read, and what is reported is a reset: reading would give the FIN again. */
+  #broken(): void {
+    this.#close(systemError(this.#context.calls.pendingError(this.#fd) || ECONNRESET, 'read'))
   }
 
   /** Bytes, or the end of the connection, wait for a `resume`: what is always reported would be so without end. */
