@@ -15,6 +15,7 @@ struct wire {
 
 static SSL_CTX *tls_context;
 static SSL_SESSION **tls_sessions;  // by lane, the newest; NULL: nothing is resumed
+static char *tls_known;             // lanes that have had a full handshake
 
 static const char *tls_reason(void) {
   unsigned long code = ERR_get_error();
@@ -40,13 +41,13 @@ static void wire_setup(const char *ca, int resume, int lanes) {
   SSL_CTX_set_read_ahead(tls_context, 1);
   if (!resume) return;
   tls_sessions = calloc((size_t)lanes, sizeof *tls_sessions);
+  tls_known = calloc((size_t)lanes, 1);
   SSL_CTX_set_session_cache_mode(tls_context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(tls_context, keep_session);
 }
 
 static void wire_open(struct wire *wire, const struct sockaddr_in *address) {
-  wire->fd = connect_to(address);
-  wire->tls = NULL;
+  *wire = (struct wire){.fd = connect_to(address)};
 }
 
 static void tls_begin(struct wire *wire, int index) {
@@ -55,8 +56,15 @@ static void tls_begin(struct wire *wire, int index) {
   SSL_set_app_data(wire->tls, (char *)(intptr_t)index);
   SSL_set_tlsext_host_name(wire->tls, SERVER_NAME);
   SSL_set1_host(wire->tls, SERVER_NAME);
-  wire->offered = tls_sessions && tls_sessions[index];
-  if (wire->offered) SSL_set_session(wire->tls, tls_sessions[index]);
+  if (!tls_sessions) return;
+  if (tls_known[index] && !tls_sessions[index]) fail("connection %d: the proxy gave no session to resume", index);
+  wire->offered = tls_known[index];
+  tls_known[index] = 1;
+  if (!wire->offered) return;
+  // A copy: not every server gives a new session to who has resumed one, and OpenSSL uses none twice.
+  SSL_SESSION *session = SSL_SESSION_dup(tls_sessions[index]);
+  SSL_set_session(wire->tls, session);
+  SSL_SESSION_free(session);
 }
 
 // True when it is done.

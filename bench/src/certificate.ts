@@ -9,6 +9,7 @@ export interface Certificate {
   /** Both in one file, as HAProxy wants them. */
   readonly pairFile: string
   readonly authorityFile: string
+  readonly authority: string
 }
 
 /** ECDSA on P-256. */
@@ -27,6 +28,7 @@ export const makeCertificate = (folder: string): Certificate => {
       keyFile: file('server.key', leaf.key),
       pairFile: file('server.pem', leaf.cert + leaf.key),
       authorityFile,
+      authority: authority.cert,
     }
   } finally {
     authority.dispose()

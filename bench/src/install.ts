@@ -23,6 +23,7 @@ export const hasOpensslHeaders = (): boolean => existsSync('/usr/include/openssl
 const missingPackages = (): string[] => [
   ...(isInstalled('gcc') ? [] : ['gcc', 'libc6-dev']),
   ...(hasOpensslHeaders() ? [] : ['libssl-dev']),
+  ...(isInstalled('h2load') ? [] : ['nghttp2-client']),
   ...(isInstalled('pgbouncer') ? [] : ['pgbouncer']),
   ...(nginxStreamModule() === undefined ? ['libnginx-mod-stream'] : []),
 ]

@@ -4,7 +4,7 @@ import { Bench } from './bench.ts'
 import { type Measured, measure, suitesWith } from './measure.ts'
 import { type Options, parseOptions, UsageError, usage } from './options.ts'
 import { chart } from './report/chart.ts'
-import { addToReport } from './report/files.ts'
+import { addToReport, renewReport } from './report/files.ts'
 import { suites } from './suites.ts'
 import { markdownTable, terminalTable } from './table.ts'
 
@@ -48,6 +48,10 @@ const endOnSignals = (bench: Bench): void => {
 
 const run = async (args: readonly string[]): Promise<number> => {
   const options = parseOptions(args)
+  if (options.suites.length === 0) {
+    renewReport()
+    return 0
+  }
   const chosen = suitesWith(
     options.suites.flatMap((name) => suites[name]),
     options,

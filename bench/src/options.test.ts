@@ -38,6 +38,10 @@ test('several suites, each once and in a fixed order; all are those of the goals
   expect(parseOptions(['all', 'smtp']).suites).toEqual([...headlineSuites, 'smtp'])
 })
 
+test('a report needs no suite: it can be made anew of its data', () => {
+  expect(parseOptions(['--report'])).toMatchObject({ suites: [], report: true })
+})
+
 test.each([
   [[], 'name a suite'],
   [['udp'], 'name a suite'],

@@ -25,7 +25,8 @@ export const usage: string = `npm run bench -- SUITE... [options]
 
   SUITE               ${suiteNames.join(', ')};
                       all: ${headlineSuites.join(', ')}
-  --report            put it into docs/explanation/performance, after each suite
+  --report            put it into docs/explanation/performance, after each suite;
+                      without a suite: make the files there anew of what is there
   --quick             less of everything: under a minute, and as rough as that
   --json FILE         write the rows
   --markdown FILE     write the tables
@@ -76,10 +77,10 @@ const parse = (args: readonly string[]) => {
   }
 }
 
-const suitesNamed = (names: readonly string[]): SuiteName[] => {
+const suitesNamed = (names: readonly string[], mayBeNone: boolean): SuiteName[] => {
   const known = new Set<string>(suiteNames)
   const all = names.flatMap((name): readonly string[] => (name === 'all' ? headlineSuites : [name]))
-  if (all.length === 0 || all.some((name) => !known.has(name)))
+  if ((all.length === 0 && !mayBeNone) || all.some((name) => !known.has(name)))
     throw new UsageError(`name a suite, some of them, or all: ${suiteNames.join(', ')}`)
   return suiteNames.filter((name) => all.includes(name))
 }
@@ -87,7 +88,7 @@ const suitesNamed = (names: readonly string[]): SuiteName[] => {
 /** The command line. Throws a {@link UsageError} that says what is wrong with it. */
 export const parseOptions = (args: readonly string[]): Options => {
   const { values, positionals } = parse(args)
-  const suites = suitesNamed(positionals)
+  const suites = suitesNamed(positionals, values.report)
   const subjects = list(values.subjects)
   if (values.report && (values.quick || subjects.length > 0))
     throw new UsageError('--report takes every subject, and no --quick figures')

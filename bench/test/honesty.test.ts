@@ -1,9 +1,13 @@
 // The load clients must notice every way in which a proxy can be wrong: each test puts a broken one between them and the backend.
+import { constants } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, Server as TlsServer, type TlsOptions } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Bench } from '../src/bench.ts'
+import { makeCertificate } from '../src/certificate.ts'
 import { idleMemory } from '../src/idle.ts'
-import { isInstalled } from '../src/install.ts'
+import { hasOpensslHeaders, isInstalled } from '../src/install.ts'
 import type { Address } from '../src/subject.ts'
 
 type Break = (bytes: Buffer, client: Socket) => Buffer | undefined
@@ -27,8 +31,9 @@ describe.skipIf(!usable)('the load clients (need Linux, gcc and util-linux)', ()
   })
 
   /** A proxy that relays, but for what `onBytes` does to the bytes of the backend. undefined: it keeps them. */
-  const proxy = async (backend: Address, onBytes: Break): Promise<number> => {
-    const server = createServer({ noDelay: true }, (client) => {
+  const proxy = async (backend: Address, onBytes: Break, server: Server = createServer()): Promise<number> => {
+    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (client: Socket) => {
+      client.setNoDelay(true)
       const upstream = connect({ ...backend, noDelay: true })
       client.on('error', () => upstream.destroy()).on('close', () => upstream.destroy())
       upstream.on('error', () => client.destroy()).on('close', () => client.destroy())
@@ -43,7 +48,7 @@ describe.skipIf(!usable)('the load clients (need Linux, gcc and util-linux)', ()
     return (server.address() as AddressInfo).port
   }
 
-  const load = (program: 'tcp-client' | 'http-client', options: Record<string, string | number>) =>
+  const load = (program: 'tcp-client' | 'http-client' | 'https-client', options: Record<string, string | number>) =>
     bench.native.measure(program, {
       connections: 4,
       warmup: 0.05,
@@ -107,6 +112,20 @@ describe.skipIf(!usable)('the load clients (need Linux, gcc and util-linux)', ()
     },
   )
 
+  test('HTTP, a connection for each request: right answers give a result', async () => {
+    const report = await load('http-client', { mode: 'rate', request: 'get', port: await proxy(http, untouched) })
+    expect(report.requests).toBeGreaterThan(0)
+  })
+
+  test.each([
+    ['a wrong body', flipped, 'a wrong body'],
+    ['a lost response', lost, 'got no answer for'],
+    ['a broken connection', closed, 'closed by the proxy|recv'],
+  ])('HTTP, a connection for each request: %s is an error', async (_what, broken, reason) => {
+    const run = load('http-client', { mode: 'rate', request: 'get', port: await proxy(http, afterSome(broken)) })
+    await expect(run).rejects.toThrow(new RegExp(reason))
+  })
+
   test.each([
     ['get', 'another status', text((all) => all.replace('200 OK', '503 No')), 'answered HTTP/1.1 503'],
     ['get', 'a wrong body', flipped, 'a wrong body'],
@@ -133,6 +152,52 @@ describe.skipIf(!usable)('the load clients (need Linux, gcc and util-linux)', ()
   ])('HTTP %s: %s is an error', async (request, _what, broken, reason) => {
     const run = load('http-client', { mode: 'load', request, port: await proxy(http, afterSome(broken)) })
     await expect(run).rejects.toThrow(new RegExp(reason))
+  })
+
+  describe.skipIf(!hasOpensslHeaders() || !isInstalled('openssl'))('HTTPS (needs the headers of OpenSSL)', () => {
+    const ending = (options: TlsOptions): ReturnType<typeof createTlsServer> => {
+      const { certFile, keyFile } = bench.certificate
+      return createTlsServer({ cert: readFileSync(certFile), key: readFileSync(keyFile), ...options })
+    }
+    const https = async (onBytes: Break, options: TlsOptions = {}): Promise<number> =>
+      proxy(http, onBytes, ending(options))
+    const secure = (port: number, options: Record<string, string>) =>
+      load('https-client', { request: 'get', ca: bench.certificate.authorityFile, port, ...options })
+
+    test.each([
+      { mode: 'load' },
+      { mode: 'load', request: 'get-64k' },
+      { mode: 'rate' },
+      { mode: 'rate', resume: 'yes' },
+    ])('%j: right answers give a result', async (options) => {
+      expect((await secure(await https(untouched), options)).requests).toBeGreaterThan(0)
+    })
+
+    test.each([
+      ['load', 'a wrong body', flipped, 'a wrong body'],
+      ['load', 'a lost response', lost, 'got no answer for'],
+      ['load', 'a second response', repeated, 'bytes after the response|nobody asked for'],
+      ['rate', 'a wrong body', flipped, 'a wrong body'],
+      ['rate', 'a broken connection', closed, 'closed by the proxy|recv|TLS'],
+    ])('%s: %s is an error', async (mode, _what, broken, reason) => {
+      const port = await https(afterSome(broken))
+      await expect(secure(port, { mode })).rejects.toThrow(new RegExp(reason))
+    })
+
+    test('a certificate that nobody vouches for is an error', async () => {
+      const { certFile } = bench.certificate
+      const port = await https(untouched)
+      await expect(secure(port, { mode: 'load', ca: `${certFile}.none` })).rejects.toThrow('could not be set up')
+      const stranger = makeCertificate(bench.folder('stranger')).authorityFile
+      await expect(secure(port, { mode: 'load', ca: stranger })).rejects.toThrow('certificate verify failed')
+    })
+
+    test('a session that is not resumed is an error where it should be', async () => {
+      const stubborn = { secureOptions: constants.SSL_OP_NO_TICKET }
+      const port = await https(untouched, stubborn)
+      await expect(secure(port, { mode: 'rate', resume: 'yes' })).rejects.toThrow(/not resumed|no session to resume/)
+      expect((await secure(port, { mode: 'rate' })).requests).toBeGreaterThan(0)
+    })
   })
 
   test('the HTTP backend refuses what is not the request that was sent', async () => {

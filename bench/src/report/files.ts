@@ -39,8 +39,16 @@ const inserted = (file: string, block: string, content: string): [string, string
   withBlock(readText(file), block, content),
 ]
 
+const write = (report: Report): void => {
+  for (const [file, text] of filesOf(report)) writeFileSync(pathOf(file), text)
+}
+
 /** Puts what one suite has measured into the report, and renews what is made of it. */
-export const addToReport = (measured: Measured): void => {
-  const fresh = workloadsOf(measured, new Date().toISOString())
-  for (const [file, text] of filesOf(merged(readReport(), thisMachine(), fresh))) writeFileSync(pathOf(file), text)
+export const addToReport = (measured: Measured): void =>
+  write(merged(readReport(), thisMachine(), workloadsOf(measured, new Date().toISOString())))
+
+/** Makes the files anew: the pages around the figures, or what makes them, have changed. */
+export const renewReport = (): void => {
+  const report = readReport()
+  if (report !== undefined) write(report)
 }

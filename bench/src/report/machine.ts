@@ -1,4 +1,4 @@
-import { availableParallelism, cpus, release, totalmem } from 'node:os'
+import { cpus, release, totalmem } from 'node:os'
 
 /** What figures are of. */
 export interface Machine {
@@ -11,7 +11,7 @@ export interface Machine {
 
 export const thisMachine = (): Machine => ({
   cpu: cpus()[0]?.model.trim() ?? 'unknown',
-  cores: availableParallelism(),
+  cores: cpus().length,
   memoryGib: Math.round(totalmem() / 2 ** 30),
   kernel: release(),
   node: process.version,

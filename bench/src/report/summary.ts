@@ -29,7 +29,8 @@ const work = (report: Report, suite: string, { id, unit }: Line, subject: string
   const done = perCpuSecond(suite, id)(report, subject)
   if (done === undefined) return '-'
   const ratio = ratioTo(suite, id, [reference])(report, subject)
-  const amount = unit === undefined ? short(done.median) : `${short(done.median)}${unit}`
+  const amount =
+    unit === undefined ? short(done.median) : `${short(done.median).replace(/(\d)([kMG])/, '$1 $2')}${unit}`
   return subject === reference || ratio === undefined ? amount : `${amount} (${ratio.median.toFixed(2)})`
 }
 

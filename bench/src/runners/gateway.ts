@@ -22,6 +22,8 @@ const protocols: Readonly<Record<string, () => Protocol>> = {
   tcp: () => tcp({ extract: firstWord }),
   http: () => http({ tracer: watched?.tracer }),
   https: () => http(),
+  h2c: () => http({ h2c: true }),
+  h2: () => http({ http2: true }),
   postgres: () => postgres(),
   mysql: () => mysql(),
   mongodb: () => mongodb(),

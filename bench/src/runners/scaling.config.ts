@@ -1,8 +1,6 @@
 // The gateway as its binary runs it, in as many workers as are asked for.
 import { env } from 'node:process'
 
-const transport = env['BENCH_TRANSPORT']
-
 const config: Record<string, unknown> = {
   listeners: [{ address: `127.0.0.1:${env['BENCH_PORT']}`, protocol: 'http', backlog: 65_535 }],
   resolver: { static: { 'alpha.localhost': env['BENCH_BACKEND'] } },
@@ -10,7 +8,6 @@ const config: Record<string, unknown> = {
   workers: Number(env['BENCH_WORKERS']),
   admin: false,
   log: { level: 'error' },
-  ...(transport === 'node' ? {} : { transport }),
 }
 
 export default config

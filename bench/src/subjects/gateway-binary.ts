@@ -20,7 +20,7 @@ export const gatewayBinary = (workers: number, transport: 'node' | 'epoll'): Sub
         BENCH_PORT: String(port),
         BENCH_BACKEND: `${backend.host}:${backend.port}`,
         BENCH_WORKERS: String(workers),
-        BENCH_TRANSPORT: transport,
+        PROXY_TRANSPORT: transport,
       },
     })
     await listening(port, () => (child.ended === undefined ? undefined : `${child.ended} ${child.complaint.trim()}`))

@@ -9,7 +9,7 @@ import type { Subject } from '../subject.ts'
 import { startRunner } from './node.ts'
 import { packageVersion } from './version.ts'
 
-type Name = 'tcp' | 'http' | 'https' | 'postgres' | 'mysql' | 'mongodb' | 'smtp'
+type Name = 'tcp' | 'http' | 'https' | 'h2c' | 'h2' | 'postgres' | 'mysql' | 'mongodb' | 'smtp'
 
 const packages = ['kernel', 'http', 'mongodb', 'mysql', 'postgres', 'smtp', 'tcp', 'tls', 'transport-epoll']
 
@@ -19,7 +19,9 @@ const isBuilt = (name: string): boolean =>
 
 /** For the runner's environment. */
 const certificateOf = (bench: Bench, protocol: Name): Readonly<Record<string, string>> =>
-  protocol === 'https' ? { BENCH_CERT: bench.certificate.certFile, BENCH_KEY: bench.certificate.keyFile } : {}
+  protocol === 'https' || protocol === 'h2'
+    ? { BENCH_CERT: bench.certificate.certFile, BENCH_KEY: bench.certificate.keyFile }
+    : {}
 
 const on = (transport: 'node' | 'epoll', name: string, protocol: Name): Subject => ({
   name,

@@ -24,7 +24,7 @@ const secured = (certificate: Certificate | undefined): string =>
     ssl_protocols TLSv1.2 TLSv1.3;`
 
 /** Buffers hold the largest response, so that nothing touches the disk; backend connections are kept. */
-const http = (port: number, backend: Address, certificate?: Certificate): string => `http {
+const http = (port: number, backend: Address, options = '', certificate?: Certificate): string => `http {
   access_log off;
   keepalive_requests 1000000000;
   keepalive_timeout 1h;
@@ -43,7 +43,7 @@ const http = (port: number, backend: Address, certificate?: Certificate): string
     keepalive_timeout 1h;
   }
   server {
-    listen 127.0.0.1:${port} backlog=65535${certificate === undefined ? '' : ' ssl'};${secured(certificate)}
+    listen 127.0.0.1:${port}${options} backlog=65535${certificate === undefined ? '' : ' ssl'};${secured(certificate)}
     location / {
       proxy_pass http://backend;
       proxy_http_version 1.1;
@@ -54,10 +54,14 @@ const http = (port: number, backend: Address, certificate?: Certificate): string
   }
 }`
 
-type Mode = 'tcp' | 'http' | 'https'
+type Mode = 'tcp' | 'http' | 'https' | 'h2c' | 'h2'
+
+const isSecured = (mode: Mode): boolean => mode === 'https' || mode === 'h2'
 
 const serverOf = (mode: Mode, bench: Bench, port: number, backend: Address): string =>
-  mode === 'tcp' ? stream(port, backend) : http(port, backend, mode === 'https' ? bench.certificate : undefined)
+  mode === 'tcp'
+    ? stream(port, backend)
+    : http(port, backend, mode.startsWith('h2') ? ' http2' : '', isSecured(mode) ? bench.certificate : undefined)
 
 /** One worker. */
 const configuration = (mode: Mode, bench: Bench, port: number, backend: Address): string => {

@@ -2,6 +2,7 @@ import { whileIdle } from '../idle.ts'
 import { measureLoad } from '../load.ts'
 import { sampleOf } from '../native.ts'
 import { openSockets } from '../proc.ts'
+import { smallestShare } from '../share.ts'
 import { gatewayBinary } from '../subjects/gateway-binary.ts'
 import type { Suite, Workload } from '../suite.ts'
 
@@ -15,10 +16,6 @@ const load = (id: string, mode: 'load' | 'rate', unit: string, name: string): Wo
   },
 })
 
-/** Sockets that idle connections add to each process; the primary has none. */
-const added = (before: readonly number[], after: readonly number[]): number[] =>
-  after.map((count, index) => count - (before[index] ?? 0)).filter((count) => count > 0)
-
 /** What the worker with the fewest connections has of what would be its share. */
 const shared: Workload = {
   id: 'shared',
@@ -28,10 +25,7 @@ const shared: Workload = {
   run: async (bench, target) => {
     const sockets = (pids: readonly number[]): number[] => pids.map(openSockets)
     const [before, after] = await whileIdle(bench, target, 'http-client', { first: 100, total: 2000 }, sockets)
-    const counts = added(before, after)
-    const workers = Math.max(counts.length, target.workers ?? 1)
-    const fewest = counts.length < workers ? 0 : Math.min(...counts)
-    return { value: (fewest * workers) / counts.reduce((sum, count) => sum + count, 0) }
+    return { value: smallestShare(before, after, target.workers ?? 1) }
   },
 }
 
