@@ -2,7 +2,7 @@
 // node --conditions=@proxy/source tools/test-transport.ts epoll|node [ARGUMENTS OF VITEST]
 import { spawnSync } from 'node:child_process'
 import { env } from 'node:process'
-import { epollTransport } from '@proxy/transport-epoll'
+import { whyNoEpoll } from '@proxy/test-servers/transport'
 
 interface Suites {
   readonly projects: readonly string[]
@@ -35,17 +35,11 @@ const suites: Readonly<Record<string, Suites>> = {
   },
 }
 
-function whyNot(transport: string): string | undefined {
-  let why: string | undefined = undefined
-  if (transport === 'epoll') epollTransport({ onFallback: (reason) => void (why = reason) })
-  return why
-}
-
 const [transport = '', ...more] = process.argv.slice(2)
 const chosen = suites[transport]
 if (chosen === undefined) throw new Error(`${transport} is no transport: say ${Object.keys(suites).join(' or ')}`)
 const { projects, files } = chosen
-const reason = whyNot(transport)
+const reason = transport === 'epoll' ? whyNoEpoll() : undefined
 if (reason === undefined) {
   const args = ['run', ...projects.flatMap((name) => ['--project', name]), ...files, ...more]
   const { status, error } = spawnSync('vitest', args, {

@@ -17,10 +17,21 @@ export function testTransport(): TestTransport {
  * epoll cannot be had: over Node's sockets the run would show nothing.
  */
 export function transportUnderTest(): Transport | undefined {
-  if (testTransport() === 'node') return undefined
+  return testTransport() === 'node' ? undefined : strictEpoll()
+}
+
+/** Epoll, whatever is under test. Throws where it cannot be had. */
+export function strictEpoll(): Transport {
   return epollTransport({
     onFallback: (reason) => {
-      throw new Error(`PROXY_TEST_TRANSPORT is epoll, which cannot be had: ${reason}`)
+      throw new Error(`there is no epoll here: ${reason}`)
     },
   })
+}
+
+/** Why epoll cannot be had, or undefined. */
+export function whyNoEpoll(): string | undefined {
+  let why: string | undefined = undefined
+  epollTransport({ onFallback: (reason) => void (why = reason) })
+  return why
 }
