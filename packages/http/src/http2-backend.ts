@@ -4,10 +4,9 @@ import {
   connect,
   constants,
   type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
 } from 'node:http2'
 import { type Backend, type Endpoint, GatewayError, type Session, type Upstream } from '@proxy/kernel'
-import { toHeaders } from './http2-head.ts'
+import { type Pair, pairsOf, toHeaders } from './http2-head.ts'
 import type { Http2Request } from './http2-request.ts'
 import type { HttpProtocol } from './protocol.ts'
 
@@ -123,6 +122,8 @@ export class Http2Call {
   readonly #acquire: () => Promise<Http2Backend>
   #stream: ClientHttp2Stream | undefined = undefined
   #cancelled = false
+  #trailers: readonly Pair[] = []
+  #requestTrailers: readonly Pair[] = []
   #attempts = 0
 
   constructor(request: Http2Request, acquire: () => Promise<Http2Backend>) {
@@ -157,56 +158,72 @@ export class Http2Call {
   }
 
   #open(connection: Http2Backend): void {
-    const { forwardHeaders, bodiless } = this.#request
-    this.#request.onCall(connection.endpoint)
-    const stream = connection.http2.request(forwardHeaders, { endStream: bodiless, waitForTrailers: !bodiless })
+    const request = this.#request
+    const { bodiless } = request
+    request.onCall(connection.endpoint)
+    const stream = this.#ask(connection)
     this.#stream = stream
     stream.on('error', () => {})
     stream.once('close', () => {
       connection.release()
       this.#closed(stream)
     })
-    stream.on('headers', (headers) => this.#interim(headers))
+    stream.on('headers', (headers) => request.interim(Number(headers[':status']), pairsOf(headers)))
     stream.once('response', (headers, flags) => this.#respond(stream, headers, flags))
     stream.on('trailers', (trailers) => {
-      this.#request.trailers = fieldsOf(trailers)
+      this.#trailers = pairsOf(trailers)
     })
     if (!bodiless) this.#sendBody(stream)
   }
 
-  #sendBody(stream: ClientHttp2Stream): void {
-    const request = this.#request
-    const source = request.stream
-    source.on('data', (chunk: Buffer) => {
-      request.touch()
-      if (!stream.destroyed && !stream.write(chunk)) source.pause()
-    })
-    source.once('end', () => {
-      request.sent = true
-      stream.end()
-    })
-    stream.on('drain', () => {
-      request.touch()
-      source.resume()
-    })
-    stream.once('wantTrailers', () => stream.sendTrailers(toHeaders(request.requestTrailers)))
+  #ask(connection: Http2Backend): ClientHttp2Stream {
+    const { bodiless, head, host } = this.#request
+    const fields = toHeaders(this.#request.forwardFields)
+    try {
+      return connection.http2.request(
+        { ':method': head.method, ':scheme': 'http', ':path': head.path, ':authority': host, ...fields },
+        { endStream: bodiless, waitForTrailers: !bodiless },
+      )
+    } catch (error) {
+      // node:http2 refuses to send what it would refuse to read, as two fields of which there may be one.
+      connection.release()
+      throw error
+    }
   }
 
-  #interim(headers: IncomingHttpHeaders): void {
-    const { stream } = this.#request
-    if (!stream.destroyed && !stream.headersSent) stream.additionalHeaders({ ...headers })
+  #sendBody(stream: ClientHttp2Stream): void {
+    const request = this.#request
+    stream.on('drain', () => {
+      request.touch()
+      request.stream.resume()
+    })
+    stream.once('wantTrailers', () => stream.sendTrailers(toHeaders(this.#requestTrailers)))
+    request.stream.resume()
+  }
+
+  /** Borrowed bytes of the request body. */
+  send(bytes: Buffer, start: number, end: number): void {
+    const stream = this.#stream
+    if (stream === undefined || stream.destroyed) return
+    if (!stream.write(Buffer.from(bytes.subarray(start, end)))) this.#request.stream.pause()
+  }
+
+  sendEnd(trailers: readonly Pair[]): void {
+    this.#request.sent = true
+    this.#requestTrailers = trailers
+    this.#stream?.end()
   }
 
   #respond(stream: ClientHttp2Stream, headers: IncomingHttpHeaders, flags: number): void {
     const request = this.#request
-    if (request.stream.destroyed) return
+    if (request.stream.closed) return
     const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
-    request.respond({ ...headers }, ended, true)
+    request.respond(Number(headers[':status']), pairsOf(headers), ended)
     if (ended) return
     stream.on('data', (chunk: Buffer) => {
-      if (!request.write(chunk)) stream.pause()
+      if (!request.write(chunk, 0, chunk.length, false)) stream.pause()
     })
-    stream.once('end', () => request.stream.end())
+    stream.once('end', () => request.stream.end(this.#trailers))
   }
 
   #closed(stream: ClientHttp2Stream): void {
@@ -221,10 +238,4 @@ export class Http2Call {
     if (refused && this.#attempts < 3) void this.#start()
     else this.#request.fail(new GatewayError('PROXY_BACKEND_CLOSED'))
   }
-}
-
-function fieldsOf(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  const fields: OutgoingHttpHeaders = {}
-  for (const [name, value] of Object.entries(headers)) if (value !== undefined) fields[name] = value
-  return fields
 }

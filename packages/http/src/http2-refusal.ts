@@ -1,27 +1,22 @@
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { GatewayError } from '@proxy/kernel'
+import type { Pair } from './http2-head.ts'
 import { grpcStatusOf, type Refusal } from './refusals.ts'
 
-/** Answers a stream with a refusal. */
-export function refuseStream(stream: ServerHttp2Stream, refusal: Refusal, isHead: boolean): void {
-  const { status, contentType, body, retryAfter } = refusal
-  const headers: OutgoingHttpHeaders = {
-    ':status': status,
-    'content-type': contentType,
-    'cache-control': 'no-store',
-    ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
-  }
-  stream.respond(headers, { endStream: isHead })
-  if (!isHead) stream.end(body)
+/** The fields of a refusal. */
+export function refusalFields({ contentType, retryAfter }: Refusal): Pair[] {
+  const fields: Pair[] = [
+    ['content-type', contentType],
+    ['cache-control', 'no-store'],
+  ]
+  if (retryAfter !== undefined) fields.push(['retry-after', String(retryAfter)])
+  return fields
 }
 
 /** The same for gRPC, whose clients look for the status in what they take for trailers. */
-export function refuseCall(stream: ServerHttp2Stream, error: GatewayError, status: number): void {
-  const headers: OutgoingHttpHeaders = {
-    ':status': 200,
-    'content-type': 'application/grpc',
-    'grpc-status': String(grpcStatusOf(status)),
-    'grpc-message': encodeURIComponent(error.message).replaceAll('%20', ' '),
-  }
-  stream.respond(headers, { endStream: true })
+export function callRefusalFields(error: GatewayError, status: number): Pair[] {
+  return [
+    ['content-type', 'application/grpc'],
+    ['grpc-status', String(grpcStatusOf(status))],
+    ['grpc-message', encodeURIComponent(error.message).replaceAll('%20', ' ')],
+  ]
 }

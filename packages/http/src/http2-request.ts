@@ -1,56 +1,64 @@
-import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { type Backend, type Endpoint, GatewayError, type RequestTrace, type Session } from '@proxy/kernel'
 import { answerFields, bodyOf } from './answers.ts'
 import { parseTrailers } from './body.ts'
+import { latin1 } from './bytes.ts'
 import type { Exchange } from './exchange.ts'
-import { keyOf } from './host.ts'
 import { traceLines } from './headers.ts'
-import type { Http2Connection } from './http2.ts'
 import type { Http2Call } from './http2-backend.ts'
+import type { Http2Connection } from './http2-connection.ts'
+import { type Field, TRACEPARENT, TRACESTATE } from './http2-field.ts'
+import { INTERNAL_ERROR } from './http2-frames.ts'
 import {
-  authorityOf,
   forwardedFields,
   forwardedTail,
   http1Head,
-  http2Head,
-  problemOf,
-  toHeaders,
+  type Http2Head,
+  type Pair,
+  safePairs,
+  trailerPairs,
+  writeFields,
+  writeHead,
 } from './http2-head.ts'
+import { callRefusalFields, refusalFields } from './http2-refusal.ts'
+import type { Http2Stream, StreamHandler } from './http2-stream.ts'
 import type { MessageHead } from './message.ts'
 import type { HttpAnswer, HttpRequest } from './options.ts'
 import type { Pool } from './pool.ts'
-import { refuseCall, refuseStream } from './http2-refusal.ts'
 import { malformed, refusalOf, statusOf } from './refusals.ts'
 import { isIdempotent } from './request-line.ts'
+import { smallBody } from './response.ts'
 import type { Upstream } from './upstream.ts'
 
-/** One stream of a client: a request and its response, over an HTTP/1.1 connection of a pool or an HTTP/2 backend. */
-export class Http2Request implements Exchange {
+const grpc = /^application\/grpc(?:$|[+;])/i
+const noPairs: readonly Pair[] = []
+const empty: Buffer = Buffer.alloc(0)
+
+/** One request and its response, between a stream of a client and an HTTP/1.1 connection of a pool or an HTTP/2 backend. */
+export class Http2Request implements Exchange, StreamHandler {
   readonly isHead: boolean
   readonly unchunks = true
   readonly upgrades = false
   /** The whole request has been handed to the backend connection. */
   sent: boolean
-  readonly stream: ServerHttp2Stream
-  readonly headers: IncomingHttpHeaders
-  /** Those behind the request body. */
-  requestTrailers: [string, string][] = []
+  readonly stream: Http2Stream
+  readonly head: Http2Head
+  /** The request has no body. */
+  readonly bodiless: boolean
   readonly #connection: Http2Connection
   readonly #startedAt: number
   readonly #observed: boolean
+  readonly #isGrpc: boolean
   #routedMs: number | undefined = undefined
   #upstreamMs: number | undefined = undefined
   #firstByteMs: number | undefined = undefined
   #endpoint: Endpoint | undefined = undefined
   #error: GatewayError | undefined = undefined
   #trace: RequestTrace | undefined = undefined
-  readonly #isGrpc: boolean
-  /** The request has no body. */
-  readonly #bodiless: boolean
   #host = ''
   #key = ''
-  #fields: [string, string][] = []
   #chunked = false
+  /** The head for the backend, until it is sent. */
+  #unsent = ''
   #pool: Pool | undefined = undefined
   #upstream: Upstream | undefined = undefined
   #call: Http2Call | undefined = undefined
@@ -60,57 +68,47 @@ export class Http2Request implements Exchange {
   #bytesIn = 0
   #bytesOut = 0
 
-  constructor(connection: Http2Connection, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ended: boolean) {
+  constructor(connection: Http2Connection, stream: Http2Stream, head: Http2Head) {
     this.#connection = connection
     this.stream = stream
-    this.headers = headers
-    this.sent = ended
-    this.#bodiless = ended
-    this.isHead = headers[':method'] === 'HEAD'
-    this.#isGrpc = /^application\/grpc(?:$|[+;])/i.test(headers['content-type'] ?? '')
+    this.head = head
+    this.sent = stream.remoteEnded
+    this.bodiless = stream.remoteEnded
+    this.isHead = head.method === 'HEAD'
+    this.#isGrpc = head.contentType !== '' && grpc.test(head.contentType)
     this.#active = connection.protocol.now
     this.#observed = connection.protocol.observed
     this.#startedAt = this.#observed ? connection.protocol.exactNow() : 0
+    stream.attach(this)
   }
 
   start(): void {
-    const { stream } = this
-    // The reset of one stream is no fault of the gateway's; 'close' follows.
-    stream.on('error', () => {})
-    stream.once('close', () => this.#closed())
-    stream.on('drain', () => this.#drained())
-    stream.on('trailers', (trailers) => {
-      this.requestTrailers = forwardedFields(trailers, false) ?? []
-    })
     const problem = this.#read()
     if (problem !== undefined) return this.refuse(malformed(problem))
-    if (this.headers[':method'] === 'CONNECT') return this.refuse(new GatewayError('PROXY_UNSUPPORTED'), 405)
+    if (this.head.method === 'CONNECT') return this.refuse(new GatewayError('PROXY_UNSUPPORTED'), 405)
     if (this.#connection.protocol.answersItself) this.#intercept()
     else this.#route()
   }
 
+  refuseTooLarge(): void {
+    this.refuse(new GatewayError('PROXY_PEEK_OVERFLOW'), 431)
+  }
+
   /** The client's connection is gone. */
   abort(): void {
-    if (this.#over) return
-    this.#over = true
-    this.#upstream?.abandon()
-    this.#upstream = undefined
-    this.#call?.cancel()
-    this.#pool?.cancel(this)
-    this.#report()
-    this.#connection.finished(this, false)
+    this.#conclude(false)
   }
 
   sweep(): void {
     const { protocol } = this.#connection
     const { requestTimeoutMs, bodyTimeoutMs } = protocol.settings
     // A call of gRPC may be silent for as long as it likes, in both directions; it brings its own deadline.
-    if (this.#isGrpc || (this.#upstream === undefined && this.#call === undefined)) return
+    if (this.#isGrpc || (this.#upstream === undefined && this.#call === undefined && !this.stream.blocked)) return
     if (!this.sent && !this.stream.headersSent && protocol.expired(this.#active, bodyTimeoutMs)) {
-      this.fail(new GatewayError(this.stream.isPaused() ? 'PROXY_BACKEND_TIMEOUT' : 'PROXY_PEEK_TIMEOUT'))
+      this.fail(new GatewayError(this.stream.paused ? 'PROXY_BACKEND_TIMEOUT' : 'PROXY_PEEK_TIMEOUT'))
     } else if (this.sent && !this.stream.headersSent && requestTimeoutMs > 0) {
       if (protocol.expired(this.#active, requestTimeoutMs)) this.#tooLate()
-    } else if (this.stream.writableNeedDrain && protocol.expired(this.#active, bodyTimeoutMs)) this.#reset()
+    } else if (this.stream.blocked && protocol.expired(this.#active, bodyTimeoutMs)) this.#reset()
   }
 
   #tooLate(): void {
@@ -127,20 +125,16 @@ export class Http2Request implements Exchange {
 
   /** Reads the head. A string says what is wrong with it. */
   #read(): string | undefined {
-    const authority = authorityOf(this.headers)
+    const { authority, problem } = this.head
     if (authority === undefined) return ':authority and Host differ'
-    if (this.headers[':method'] === 'CONNECT') return undefined
-    const problem = problemOf(this.headers)
+    if (this.head.method === 'CONNECT') return undefined
     if (problem !== undefined) return problem
-    const key = keyOf(authority)
-    this.#trace = this.#follow()
-    const fields = forwardedFields(this.headers, this.#trace !== undefined)
+    const key = this.#connection.keyOf(authority)
     if (key === undefined) return ':authority'
-    if (fields === undefined) return 'header'
+    this.#trace = this.#follow()
     this.#host = authority
     this.#key = key
-    this.#fields = fields
-    this.#chunked = !this.sent && this.headers['content-length'] === undefined
+    this.#chunked = !this.bodiless && this.head.length < 0
     return undefined
   }
 
@@ -169,8 +163,9 @@ export class Http2Request implements Exchange {
 
   #describe(): HttpRequest {
     const { client, id } = this.#connection.session
-    const { ':method': method = '', ':path': target = '' } = this.headers
-    return { method, target, headers: this.#fields, host: this.#key, client: client.peer, tls: client.tls, session: id }
+    const { method = '', path: target = '' } = this.head
+    const headers = forwardedFields(this.head, this.#trace !== undefined)
+    return { method, target, headers, host: this.#key, client: client.peer, tls: client.tls, session: id }
   }
 
   #route(): void {
@@ -202,25 +197,22 @@ export class Http2Request implements Exchange {
   }
 
   get #replayable(): boolean {
-    return this.#bodiless && isIdempotent(this.headers[':method'] ?? '')
+    return this.bodiless && isIdempotent(this.head.method ?? '')
   }
 
   /** The request as the HTTP/2 backend gets it. */
-  get forwardHeaders(): OutgoingHttpHeaders {
-    const { ':method': method, ':path': path } = this.headers
+  get forwardFields(): Pair[] {
     const tail = parseTrailers(this.#tail)
-    return {
-      ':method': method ?? 'GET',
-      ':scheme': 'http',
-      ':path': path ?? '/',
-      ':authority': this.#host,
-      ...toHeaders([...this.#fields, ...tail]),
-    }
+    return [...forwardedFields(this.head, this.#trace !== undefined), ...tail]
+  }
+
+  get host(): string {
+    return this.#host
   }
 
   /** The lines that the gateway adds, and the end of the head. */
   get #tail(): string {
-    const tail = forwardedTail(this.headers, this.#connection.forwarder, this.#host)
+    const tail = forwardedTail(this.head, this.#connection.forwarder, this.#host)
     return this.#trace === undefined ? tail : traceLines(this.#trace) + tail
   }
 
@@ -230,10 +222,6 @@ export class Http2Request implements Exchange {
     this.#upstreamMs = this.#elapsed()
   }
 
-  get bodiless(): boolean {
-    return this.#bodiless
-  }
-
   onUpstream(upstream: Upstream): void {
     if (this.#over) return upstream.pool.release(upstream)
     this.#upstream = upstream
@@ -241,34 +229,55 @@ export class Http2Request implements Exchange {
     this.#upstreamMs = this.#elapsed()
     this.#active = this.#connection.protocol.now
     upstream.begin(this)
-    upstream.link.write(http1Head(this.headers, this.#fields, this.#host, this.#chunked, this.#tail))
-    if (this.#bodiless) return
-    this.stream.on('data', (chunk: Buffer) => this.#sendChunk(chunk))
-    this.stream.once('end', () => this.#sendEnd())
+    const text = http1Head(this.head, this.#host, this.#chunked, this.#trace !== undefined, this.#tail)
+    if (this.bodiless) return void upstream.link.write(text)
+    this.#unsent = text
+    this.stream.resume()
+    // The body is mostly right behind the head, and goes with it then.
+    if (this.#unsent !== '') this.#connection.later(this)
+  }
+
+  /** Sends a head that has waited for the first of its body. */
+  sendHead(): void {
+    const text = this.#unsent
+    this.#unsent = ''
+    if (text !== '') this.#upstream?.link.write(text)
   }
 
   onNoUpstream(error: GatewayError): void {
     this.fail(error)
   }
 
-  #sendChunk(chunk: Buffer): void {
-    const link = this.#upstream?.link
+  onRequestBody(bytes: Buffer, start: number, end: number): void {
     this.#active = this.#connection.protocol.now
-    this.#bytesIn += chunk.length
-    if (link === undefined || chunk.length === 0) return
-    if (this.#chunked) link.write(`${chunk.length.toString(16)}\r\n`)
-    let ready = link.write(chunk)
-    if (this.#chunked) ready = link.write('\r\n')
-    if (!ready) this.stream.pause()
+    this.#bytesIn += end - start
+    if (this.#call !== undefined) this.#call.send(bytes, start, end)
+    else if (this.#upstream !== undefined && !this.#forward(this.#upstream, bytes, start, end)) this.stream.pause()
   }
 
-  #sendEnd(): void {
-    if (this.#upstream === undefined) return
-    this.sent = true
+  /** Small chunks go in one write with what frames them. False: wait for the backend. */
+  #forward({ link }: Upstream, bytes: Buffer, start: number, end: number): boolean {
+    const head = this.#unsent + (this.#chunked ? `${(end - start).toString(16)}\r\n` : '')
+    const tail = this.#chunked ? '\r\n' : ''
+    this.#unsent = ''
+    if (head.length > 0 && end - start <= smallBody) return link.write(head + latin1(bytes, start, end) + tail)
+    link.write(head)
+    const ready = link.write(bytes.subarray(start, end))
+    return this.#chunked ? link.write(tail) : ready
+  }
+
+  onRequestEnd(trailers: readonly Field[]): void {
     this.#active = this.#connection.protocol.now
+    if (this.#call !== undefined) this.#call.sendEnd(trailerPairs(trailers))
+    else if (this.#upstream !== undefined) this.#forwardEnd(this.#upstream, trailers)
+  }
+
+  #forwardEnd({ link }: Upstream, trailers: readonly Field[]): void {
+    this.sent = true
+    this.sendHead()
     if (!this.#chunked) return
-    const lines = this.requestTrailers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-    this.#upstream.link.write(`0\r\n${lines}\r\n`)
+    const lines = trailerPairs(trailers).map(([name, value]) => `${name}: ${value}\r\n`)
+    link.write(`0\r\n${lines.join('')}\r\n`)
   }
 
   onUpstreamDrain(): void {
@@ -279,55 +288,64 @@ export class Http2Request implements Exchange {
   // ---- the response -----------------------------------------------------------------------------------------
 
   onInterim(head: MessageHead, bytes: Buffer): void {
-    if (this.stream.destroyed || this.stream.headersSent) return
-    this.stream.additionalHeaders(http2Head(head, bytes))
+    if (this.stream.closed || this.stream.headersSent) return
+    writeHead(this.#connection.streams, head, bytes, noPairs)
+    this.#connection.streams.sendHead(this.stream, false)
   }
 
   onResponse(head: MessageHead, bytes: Buffer, bodyEnd: number, complete: boolean): void {
-    if (this.stream.destroyed) return
-    const headers = http2Head(head, bytes)
-    const empty = complete && bodyEnd === head.end
-    this.respond(headers, empty, head.chunked && !complete)
+    if (this.stream.closed) return
+    // The backend connection may serve someone else by now: it must not be paused for this client.
     if (complete) this.#upstream = undefined
-    if (!empty && bodyEnd > head.end) this.#write(bytes, head.end, bodyEnd)
-    if (complete && !empty) this.stream.end()
+    writeHead(this.#connection.streams, head, bytes, this.#beginResponse(head.status))
+    const empty = complete && bodyEnd === head.end
+    this.#sendHead(empty)
+    if (!empty) this.#write(bytes, head.end, bodyEnd, complete)
   }
 
-  /** `endStream`: that is all. `trailed`: trailers may follow the body. */
-  respond(headers: OutgoingHttpHeaders, endStream: boolean, trailed: boolean): void {
+  /** The head of a response from elsewhere. `endStream`: that is all. */
+  respond(status: number, fields: readonly Pair[], endStream: boolean): void {
+    if (this.stream.closed) return
+    const added = this.#beginResponse(status)
+    writeFields(this.#connection.streams, status, added.length === 0 ? fields : [...fields, ...added])
+    this.#sendHead(endStream)
+  }
+
+  interim(status: number, fields: readonly Pair[]): void {
+    if (this.stream.closed || this.stream.headersSent) return
+    writeFields(this.#connection.streams, status, fields)
+    this.#connection.streams.sendHead(this.stream, false)
+  }
+
+  /** Returns what the gateway adds to the head. */
+  #beginResponse(status: number): readonly Pair[] {
     const { protocol, session } = this.#connection
     this.#active = protocol.now
     this.#firstByteMs = this.#endpoint === undefined ? undefined : this.#elapsed()
-    this.#status = Number(headers[':status'])
-    if (protocol.settings.telemetryHeaders) {
-      headers['x-proxy-session'] = session.id
-      headers['x-proxy-key'] = this.#key
-      headers['x-proxy-duration-ms'] = String(Math.round((protocol.exactNow() - this.#startedAt) * 1_000) / 1_000)
-    }
-    this.stream.respond(headers, { endStream, waitForTrailers: trailed && !endStream })
-    if (trailed && !endStream) this.stream.once('wantTrailers', () => this.#sendTrailers())
+    this.#status = status
+    if (!protocol.settings.telemetryHeaders) return noPairs
+    return [
+      ['x-proxy-session', session.id],
+      ['x-proxy-key', this.#key],
+      ['x-proxy-duration-ms', String(Math.round((protocol.exactNow() - this.#startedAt) * 1_000) / 1_000)],
+    ]
   }
 
-  /** Trailers of the response, for when the stream asks for them. */
-  trailers: OutgoingHttpHeaders | undefined = undefined
-
-  #sendTrailers(): void {
-    // Without any, the stream still has to be ended: `close` would reset it.
-    if (!this.stream.destroyed) this.stream.sendTrailers(this.trailers ?? {})
+  #sendHead(last: boolean): void {
+    this.#connection.streams.sendHead(this.stream, last)
+    this.stream.headersSent = true
+    if (last) this.stream.endedWithHead()
   }
 
   onBody(bytes: Buffer, start: number, end: number, complete: boolean): void {
-    const trailers = complete ? parseTrailers(this.#upstream?.trailers ?? '') : []
-    // The backend connection may serve someone else by now: it must not be paused for this client.
+    const trailers = complete ? safePairs(parseTrailers(this.#upstream?.trailers ?? '')) : noPairs
     if (complete) this.#upstream = undefined
-    if (end > start) this.#write(bytes, start, end)
-    if (!complete) return
-    if (trailers.length > 0) this.trailers = toHeaders(trailers)
-    this.stream.end()
+    this.#write(bytes, start, end, complete && trailers.length === 0)
+    if (trailers.length > 0) this.stream.end(trailers)
   }
 
   onPayload(bytes: Buffer, start: number, end: number): void {
-    this.#write(bytes, start, end)
+    this.#write(bytes, start, end, false)
   }
 
   onSwitch(): void {
@@ -342,24 +360,27 @@ export class Http2Request implements Exchange {
     upstream.pool.request(this, this.#connection.session, upstream.pool.backend, this.#key)
   }
 
-  /** A borrowed chunk of the response body. */
-  #write(bytes: Buffer, start: number, end: number): void {
-    if (end > start && !this.write(Buffer.from(bytes.subarray(start, end)))) this.#upstream?.link.pause()
+  #write(bytes: Buffer, start: number, end: number, last: boolean): void {
+    if (!this.write(bytes, start, end, last)) this.#upstream?.link.pause()
   }
 
-  /** False: wait for `drain`. */
-  write(bytes: Buffer): boolean {
+  /** Borrowed bytes of the response body, `last` with its end. False: `resume` is called when the client takes more. */
+  write(bytes: Buffer, start: number, end: number, last: boolean): boolean {
     this.#active = this.#connection.protocol.now
-    this.#bytesOut += bytes.length
-    return this.stream.destroyed || this.stream.write(bytes)
+    this.#bytesOut += end - start
+    return (end === start && !last) || this.stream.write(bytes, start, end, last)
   }
 
+  /** There has been progress. */
   touch(): void {
     this.#active = this.#connection.protocol.now
   }
 
-  #drained(): void {
+  onProgress(): void {
     this.touch()
+  }
+
+  onDrain(): void {
     this.#upstream?.link.resume()
     this.#call?.resume()
   }
@@ -377,37 +398,32 @@ export class Http2Request implements Exchange {
   refuse(error: GatewayError, status: number = statusOf(error)): void {
     this.#error = error
     this.#release()
-    if (this.stream.destroyed) return
-    const { accept = '' } = this.headers
     this.#status = status
-    if (this.#isGrpc) refuseCall(this.stream, error, status)
-    else refuseStream(this.stream, refusalOf(error, accept, status), this.isHead)
-    this.#discardRequest()
+    if (this.#isGrpc) return this.#send(200, callRefusalFields(error, status), empty)
+    const refusal = refusalOf(error, this.head.accept, status)
+    this.#send(status, refusalFields(refusal), Buffer.from(refusal.body))
   }
 
   #answer(answer: HttpAnswer): void {
     const status = answer.status ?? 200
-    const body = bodyOf(answer)
-    const bodiless = this.isHead || status === 204 || status === 304 || body.length === 0
-    const headers = { ':status': status, ...toHeaders(answerFields(answer)) }
-    this.respond(headers, bodiless, false)
-    if (!bodiless) this.stream.end(body)
-    this.#discardRequest()
+    const fields = [...answerFields(answer), ...this.#beginResponse(status)]
+    this.#send(status, fields, status === 204 || status === 304 ? empty : bodyOf(answer))
   }
 
-  /** Nobody reads the rest of the request: behind the answer the client is told so (RFC 9113 section 8.1). */
-  #discardRequest(): void {
-    if (this.#bodiless) return
+  /** A whole response of our own. */
+  #send(status: number, fields: readonly Pair[], body: Buffer): void {
+    // Nobody reads the request any more; what has come of it makes room for other streams.
     this.stream.resume()
-    this.stream.once('finish', () => {
-      if (!this.stream.readableEnded) this.stream.close(constants.NGHTTP2_NO_ERROR)
-    })
+    if (this.stream.closed) return
+    const bodiless = this.isHead || body.length === 0
+    writeFields(this.#connection.streams, status, fields)
+    this.#sendHead(bodiless)
+    if (!bodiless) this.write(body, 0, body.length, true)
   }
 
-  /** `close` would end the stream properly first, and what was cut short would look complete. */
   #reset(): void {
     this.#release()
-    this.stream.destroy(new Error('broken off'))
+    this.stream.reset(INTERNAL_ERROR)
   }
 
   #release(): void {
@@ -418,13 +434,18 @@ export class Http2Request implements Exchange {
     this.#call = undefined
   }
 
-  #closed(): void {
+  onClosed(): void {
+    this.#conclude(!this.stream.headersSent)
+  }
+
+  /** `reset`: before there was an answer. */
+  #conclude(reset: boolean): void {
     if (this.#over) return
     this.#over = true
     this.#release()
     this.#pool?.cancel(this)
     this.#report()
-    this.#connection.finished(this, !this.stream.headersSent)
+    this.#connection.finished(this, reset)
   }
 
   /** Milliseconds since the head; 0 when nobody asks. */
@@ -434,9 +455,12 @@ export class Http2Request implements Exchange {
 
   #follow(): RequestTrace | undefined {
     const { protocol, session } = this.#connection
-    const { traceparent, tracestate } = this.headers
-    // Two of them are none (W3C Trace Context section 3.2); node:http2 joins them with commas, which none may hold.
-    return protocol.settings.tracer?.start(session, textOf(traceparent), textOf(tracestate))
+    const { tracer } = protocol.settings
+    if (tracer === undefined) return undefined
+    // Two of them are none (W3C Trace Context section 3.2): none may hold the comma.
+    const parents = this.head.values(TRACEPARENT)
+    const states = this.head.values(TRACESTATE)
+    return tracer.start(session, joined(parents), joined(states))
   }
 
   #report(): void {
@@ -447,8 +471,8 @@ export class Http2Request implements Exchange {
       listener: session.listener,
       protocol: session.protocol,
       key: this.#key,
-      method: this.headers[':method'] ?? '',
-      path: (this.headers[':path'] ?? '').split('?', 1)[0]!,
+      method: this.head.method ?? '',
+      path: (this.head.path ?? '').split('?', 1)[0]!,
       status: this.#status,
       version: '2',
       durationMs: protocol.exactNow() - this.#startedAt,
@@ -462,5 +486,4 @@ export class Http2Request implements Exchange {
   }
 }
 
-const textOf = (value: string | string[] | undefined): string | undefined =>
-  Array.isArray(value) ? value.join(',') : value
+const joined = (values: readonly string[]): string | undefined => (values.length === 0 ? undefined : values.join(','))

@@ -12,6 +12,7 @@ import { certificateAuthority } from '@proxy/test-servers'
 import { tls } from '@proxy/tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { http } from '../src/index.ts'
+import { type Frame, Frames } from './frames.ts'
 import { answering, gateway, nodeBackend, ok, rawBackend, RawClient, until } from './setting.ts'
 
 function dial(port: number): ClientHttp2Session {
@@ -78,6 +79,18 @@ describe('HTTP/2 without TLS', () => {
     const dialled = dials.length
     await ask(session, { ':path': '/' })
     expect(dials.length).toBe(dialled)
+  })
+
+  it('reads every character, in the short codes that clients use', async () => {
+    const port = await nodeBackend((req, res) => res.end(Buffer.from(String(req.headers['x-all']), 'latin1')))
+    const { port: front } = await gateway(port, { h2c: true })
+    // Behind so many short codes nghttp2 takes the long ones, too.
+    const all = `${'e'.repeat(3_000)}${Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join('')}`
+    const value = all.replace(/[\0-\x20\x7f]/g, '')
+    const stream = dial(front).request({ ':path': '/', 'x-all': value })
+    const chunks: Buffer[] = []
+    for await (const chunk of stream) chunks.push(chunk as Buffer)
+    expect(Buffer.concat(chunks).toString('latin1')).toBe(value)
   })
 
   it('is refused unless it is allowed', async () => {
@@ -285,46 +298,6 @@ async function fetchOverTls(port: number, ca: string): Promise<string> {
   let text = ''
   for await (const chunk of socket) text += chunk
   return text
-}
-
-interface Frame {
-  readonly type: number
-  readonly flags: number
-  readonly stream: number
-}
-
-/** HTTP/2 frames of our own, for what no honest client sends. */
-class Frames {
-  readonly client: RawClient
-  constructor(port: number) {
-    this.client = new RawClient(port)
-    this.client.send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-    this.frame(4, 0, 0, '')
-  }
-
-  frame(type: number, flags: number, stream: number, payload: string): void {
-    const header = Buffer.alloc(9)
-    header.writeUIntBE(payload.length, 0, 3)
-    header[3] = type
-    header[4] = flags
-    header.writeUInt32BE(stream, 5)
-    this.client.send(header.toString('latin1') + payload)
-  }
-
-  /** The whole frames that have arrived. */
-  get received(): Frame[] {
-    const bytes = Buffer.from(this.client.received, 'latin1')
-    const frames: Frame[] = []
-    for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
-      frames.push({ type: bytes[at + 3]!, flags: bytes[at + 4]!, stream: bytes.readUInt32BE(at + 5) })
-    }
-    return frames
-  }
-
-  /** GET / of host a, in literals of HPACK. */
-  headers(stream: number, flags: number): void {
-    this.frame(1, flags, stream, '\x82\x86\x84\x41\x01a')
-  }
 }
 
 describe('a chunked response without trailers', () => {
