@@ -1,4 +1,4 @@
-import type { Backend, Endpoint, Session, Upstream } from './contracts.ts'
+import type { Backend, DialRequest, Endpoint, Session, Upstream } from './contracts.ts'
 import type { GatewayError } from './errors.ts'
 import type { PipelineParts } from './pipeline.ts'
 import type { UpstreamChannel } from './upstream.ts'
@@ -23,6 +23,17 @@ export function announceRoute(
   const error = answer instanceof Error ? answer : undefined
   const backend = answer instanceof Error ? undefined : answer
   hooks.emit('route:end', { session, listener, protocol, key, durationMs, wakeMs, backend, error })
+}
+
+export function announceDial(
+  { hooks, clock }: PipelineParts,
+  { session, listener, protocol, key, backend, endpoint }: DialRequest,
+  startedAt: number,
+  error: GatewayError | undefined,
+): void {
+  if (!hooks.has('dial:end')) return
+  const durationMs = clock.now() - startedAt
+  hooks.emit('dial:end', { session, listener, protocol, key, backend, endpoint, durationMs, error })
 }
 
 export function announceRelay(

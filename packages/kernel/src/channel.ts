@@ -55,7 +55,7 @@ export class LinkChannel implements Channel, LinkHandler {
   readonly #owner: ChannelOwner
   readonly #maxBytes: number
   readonly #gone: ErrorCode
-  readonly #bytes: ByteQueue = new ByteQueue()
+  #queue: ByteQueue | undefined = undefined
   #tlsOptions: ChannelTls | undefined
   #tls: TlsInfo | undefined = undefined
   #peer: Address | undefined = undefined
@@ -97,7 +97,7 @@ export class LinkChannel implements Channel, LinkHandler {
   }
 
   get unread(): number {
-    return this.#bytes.length
+    return this.#queue?.length ?? 0
   }
 
   peek(framer: Framer): Promise<Buffer> {
@@ -149,7 +149,9 @@ export class LinkChannel implements Channel, LinkHandler {
     this.#link.pause()
     this.#detached = true
     this.#owner.channelDetached(this)
-    return { link: this.#link, unread: this.#bytes.take() }
+    const unread = this.#bytes.take()
+    this.#queue = undefined
+    return { link: this.#link, unread }
   }
 
   /** Rejects what is pending and every later pull. */
@@ -183,6 +185,11 @@ export class LinkChannel implements Channel, LinkHandler {
   onClose(_link: Link, error: Error | undefined): void {
     this.#settle(new GatewayError(this.#gone, error === undefined ? {} : { cause: error }))
     this.#owner.channelClosed(this, error)
+  }
+
+  /** Made when bytes come: a channel that was detached has none, mostly for good. */
+  get #bytes(): ByteQueue {
+    return (this.#queue ??= new ByteQueue())
   }
 
   #adopt(secured: Secured): void {

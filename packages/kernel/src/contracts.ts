@@ -376,6 +376,12 @@ export interface Session {
   route(key: string, attributes?: Readonly<Record<string, string>>): Promise<Upstream>
   /** Moves bytes both ways until both ends are done. Unread bytes of both channels go first. */
   relay(upstream: Upstream, options?: RelayOptions): Promise<RelayResult>
+  /**
+   * The same as the last thing that a protocol does: the session ends with the relay, and `serve` need not wait for it. What it
+   * held is let go, so that a session that relays takes little memory. `signal` that was looked at before tells nothing from
+   * then on, unless the relay is one of the protocol's own.
+   */
+  handOver(upstream: Upstream, options?: RelayOptions): void
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -507,8 +513,15 @@ export interface Relay {
   start(request: RelayRequest): RelayFlight | undefined
 }
 
+/** Who waits for the end of a relay without a promise. */
+export interface RelayListener {
+  relayed(result: RelayResult): void
+}
+
 export interface RelayFlight {
   readonly done: Promise<RelayResult>
+  /** Tells `listener` once, later than now and in place of `done`. Absent: `done` is waited for. */
+  report?(listener: RelayListener): void
   /** When, by the request's clock, the backend's first byte passed; undefined: none has, or the relay does not look. */
   readonly firstByteAt?: number | undefined
   /**

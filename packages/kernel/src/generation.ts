@@ -1,8 +1,17 @@
 import { disposeAll } from './attempt.ts'
-import type { Backend, DialRequest, Disposer, ListenerTls, Protocol, ProtocolContext, Upstream } from './contracts.ts'
+import type {
+  Backend,
+  DialRequest,
+  Disposer,
+  ListenerTls,
+  Protocol,
+  ProtocolContext,
+  Session,
+  Upstream,
+} from './contracts.ts'
 import type { ListenerSettings } from './options.ts'
 import type { Pipeline } from './pipeline.ts'
-import { ownerless, ownRequest } from './probe.ts'
+import { dialRequest, ownerless } from './probe.ts'
 import { UpstreamChannel } from './upstream.ts'
 
 /** What a session needs of its listener's configuration; unchanged for as long as the session lives. */
@@ -37,9 +46,9 @@ export class Generation {
     for (const protocol of protocols) this.#own(await protocol.setup?.(context(protocol)))
   }
 
-  /** The parts of a dial that do not depend on a session. */
-  dialRequest(backend: Backend, key: string, protocol: Protocol, listener: string): DialRequest {
-    return ownRequest(this.pipeline.parts, { backend, key, listener, protocol: protocol.name }, protocol)
+  /** Without a session: a dial on the gateway's own account. */
+  dialRequest(backend: Backend, key: string, protocol: Protocol, listener: string, session?: Session): DialRequest {
+    return dialRequest(this.pipeline.parts, { backend, key, listener, protocol: protocol.name }, protocol, session)
   }
 
   /** A dial on the gateway's own account: the caller owns the upstream. */

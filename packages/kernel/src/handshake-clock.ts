@@ -2,18 +2,16 @@ import type { Clock } from './contracts.ts'
 
 /** The handshake deadline of one session. It stands still while the gateway resolves, wakes or dials: that is not the client's time. */
 export class HandshakeClock {
-  readonly startedAt: number
   readonly #clock: Clock
   readonly #timeoutMs: number
   #deadlineAt: number
   #stoppedAt: number | undefined = undefined
   #stops = 0
 
-  constructor(clock: Clock, timeoutMs: number) {
+  constructor(clock: Clock, timeoutMs: number, startedAt: number) {
     this.#clock = clock
     this.#timeoutMs = timeoutMs
-    this.startedAt = clock.now()
-    this.#deadlineAt = this.startedAt + timeoutMs
+    this.#deadlineAt = startedAt + timeoutMs
   }
 
   /** Stops nest. */

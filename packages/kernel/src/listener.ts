@@ -146,7 +146,7 @@ export class GatewayListener implements Acceptor, SessionHost {
       tls: client.tls,
       bytesFromClient: client.link.bytesRead,
       bytesToClient: client.link.bytesWritten,
-      durationMs: clock.now() - session.handshake.startedAt,
+      durationMs: clock.now() - session.acceptedAt,
       timing: session.timing,
     })
   }

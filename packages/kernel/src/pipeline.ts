@@ -5,6 +5,7 @@ import type {
   Backend,
   BackendTlsProvider,
   Clock,
+  ConnectOptions,
   Dial,
   Dialled,
   DialRequest,
@@ -20,6 +21,7 @@ import type {
   TlsMode,
   Transport,
 } from './contracts.ts'
+import { announceDial } from './announcements.ts'
 import { GatewayError } from './errors.ts'
 import type { Hooks } from './hooks.ts'
 import { probe } from './probe.ts'
@@ -111,32 +113,29 @@ function rethrow(error: unknown): never {
 
 async function baseDial(parts: PipelineParts, request: DialRequest, signal: AbortSignal): Promise<Dialled> {
   const startedAt = parts.clock.now()
-  let error: GatewayError | undefined
   try {
-    return await connect(parts, request, signal)
+    const link = await parts.transport.connect(targetOf(request), signal)
+    const { proxyProtocol, tls } = request.backend
+    if (proxyProtocol !== 0) link.write(encodeProxyHeader(proxyProtocol, request.client, request.local))
+    const dialled =
+      tls?.mode === 'implicit'
+        ? await secureLink(parts, request.backend, request, link, signal)
+        : { link, endpoint: request.endpoint, tls: undefined }
+    announceDial(parts, request, startedAt, undefined)
+    return dialled
   } catch (cause) {
-    error = GatewayError.from(cause, 'PROXY_DIAL_UNREACHABLE')
+    const error = GatewayError.from(cause, 'PROXY_DIAL_UNREACHABLE')
+    announceDial(parts, request, startedAt, error)
     throw error
-  } finally {
-    if (parts.hooks.has('dial:end')) {
-      const { session, listener, protocol, key, backend, endpoint } = request
-      const durationMs = parts.clock.now() - startedAt
-      parts.hooks.emit('dial:end', { session, listener, protocol, key, backend, endpoint, durationMs, error })
-    }
   }
 }
 
-async function connect(parts: PipelineParts, request: DialRequest, signal: AbortSignal): Promise<Dialled> {
-  const { backend, endpoint } = request
-  const port = endpoint.port ?? request.defaultPort
+function targetOf({ address, endpoint, defaultPort, connectTimeoutMs }: DialRequest): ConnectOptions {
+  const port = endpoint.port ?? defaultPort
   if (port === undefined) {
     throw new GatewayError('PROXY_RESOLVE_INTERNAL', { cause: new Error('the endpoint names no port') })
   }
-  const target = { host: request.address ?? endpoint.host, port, timeoutMs: request.connectTimeoutMs }
-  const link = await parts.transport.connect(target, signal)
-  if (backend.proxyProtocol !== 0) link.write(encodeProxyHeader(backend.proxyProtocol, request.client, request.local))
-  if (backend.tls?.mode !== 'implicit') return { link, endpoint, tls: undefined }
-  return secureLink(parts, backend, request, link, signal)
+  return { host: address ?? endpoint.host, port, timeoutMs: connectTimeoutMs }
 }
 
 async function secureLink(

@@ -1,5 +1,5 @@
 import type { ChannelOwner } from './channel.ts'
-import type { Dial, DialRequest, ProbeTarget, Protocol } from './contracts.ts'
+import type { Dial, DialRequest, ProbeTarget, Protocol, Session } from './contracts.ts'
 import { GatewayError } from './errors.ts'
 import type { PipelineParts } from './pipeline.ts'
 import { defaultPortOf } from './protocols.ts'
@@ -11,7 +11,7 @@ const MAX_PROBE_BYTES = 65_536
 export async function probe(parts: PipelineParts, dial: Dial, target: ProbeTarget, signal: AbortSignal): Promise<void> {
   const { backend, key, listener } = target
   const protocol = parts.protocolOf(listener, target.protocol)
-  const dialled = await dial(ownRequest(parts, target, protocol), signal)
+  const dialled = await dial(dialRequest(parts, target, protocol, undefined), signal)
   if (protocol?.ready === undefined) return dialled.link.destroy()
   const upstream = new UpstreamChannel(dialled, ownerless(signal), MAX_PROBE_BYTES, key, backend, parts.backendTls)
   const leave = (): void => upstream.fail(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE'))
@@ -26,10 +26,16 @@ export async function probe(parts: PipelineParts, dial: Dial, target: ProbeTarge
   }
 }
 
-/** The parts of a dial that do not depend on a session: all that there is to one on the gateway's own account. */
-export function ownRequest(parts: PipelineParts, target: ProbeTarget, protocol: Protocol | undefined): DialRequest {
+/** Made in one go: every session dials. Without a session it is on the gateway's own account. */
+export function dialRequest(
+  parts: PipelineParts,
+  target: ProbeTarget,
+  protocol: Protocol | undefined,
+  session: Session | undefined,
+): DialRequest {
   const { backend, key, listener, protocol: name, endpoint = backend.endpoints[0] } = target
   if (endpoint === undefined) throw new GatewayError('PROXY_RESOLVE_INTERNAL')
+  const introduced = backend.proxyProtocol === 0 ? undefined : session
   return {
     backend,
     endpoint,
@@ -37,10 +43,10 @@ export function ownRequest(parts: PipelineParts, target: ProbeTarget, protocol: 
     connectTimeoutMs: backend.connectTimeoutMs ?? parts.connectTimeoutMs,
     protocol: name,
     listener,
-    session: undefined,
+    session: session?.id,
     key,
-    client: undefined,
-    local: undefined,
+    client: introduced?.client.peer,
+    local: introduced?.local,
   }
 }
 

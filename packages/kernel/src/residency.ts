@@ -7,6 +7,11 @@ export interface ResidencyParts {
   readonly hooks: Hooks
 }
 
+/** Whether a resolver is told at all: most are not. */
+export function wantsToKnow({ track, onConnect, onDisconnect }: Resolver): boolean {
+  return track !== undefined || onConnect !== undefined || onDisconnect !== undefined
+}
+
 /**
  * Which resources a session is connected to, for the resolver's `onConnect`, `onDisconnect` and `track`: one pair of calls
  * a session and resource, however often it is routed there. A resolver that fails to take note harms no session.

@@ -5,7 +5,7 @@ import type { ListenerSetup } from './generation.ts'
 import type { SessionTiming } from './hooks.ts'
 import type { PipelineParts } from './pipeline.ts'
 import { isPromise, unlessAborted } from './promise.ts'
-import { Residency } from './residency.ts'
+import { Residency, wantsToKnow } from './residency.ts'
 import { NO_TIMING, SessionTimes } from './session-times.ts'
 import type { GatewaySession } from './session.ts'
 import { UpstreamChannel } from './upstream.ts'
@@ -14,7 +14,8 @@ import { UpstreamChannel } from './upstream.ts'
 export class SessionRoutes {
   readonly #session: GatewaySession
   readonly #setup: ListenerSetup
-  readonly #residency: Residency
+  /** For a resolver that is told who uses what. */
+  #residency: Residency | undefined = undefined
   /** The key of the latest resolve. */
   key: string | undefined = undefined
   /** A resolve was answered with a backend. */
@@ -28,13 +29,12 @@ export class SessionRoutes {
   constructor(session: GatewaySession, setup: ListenerSetup) {
     this.#session = session
     this.#setup = setup
-    this.#residency = new Residency(setup.generation.pipeline.parts)
   }
 
   resolve(key: string, attributes: Readonly<Record<string, string>>): Backend | Promise<Backend> {
     const startedAt = this.#begin()
     const wokenMs = this.#wokenMs
-    this.#times?.asked(startedAt - this.#session.handshake.startedAt)
+    this.#times?.asked(startedAt - this.#session.acceptedAt)
     this.key = key
     let answer: Backend | Promise<Backend>
     try {
@@ -74,7 +74,7 @@ export class SessionRoutes {
 
   /** An upstream of the session has said its first bytes, now or at the time that a relay has noted. */
   heard(at: number | undefined = this.#parts.clock.now()): void {
-    this.#times?.heard(at - this.#session.handshake.startedAt)
+    this.#times?.heard(at - this.#session.acceptedAt)
   }
 
   get timing(): SessionTiming {
@@ -105,7 +105,7 @@ export class SessionRoutes {
 
   /** The session ended: its resources are told. */
   leave(): void {
-    this.#residency.leave()
+    this.#residency?.leave()
   }
 
   get #parts(): PipelineParts {
@@ -129,11 +129,7 @@ export class SessionRoutes {
   }
 
   #dialRequest(backend: Backend, key: string, plugin: Protocol): DialRequest {
-    const { id, client, listener } = this.#session
-    const request = this.#setup.generation.dialRequest(backend, key, plugin, listener)
-    return backend.proxyProtocol === 0
-      ? { ...request, session: id }
-      : { ...request, session: id, client: client.peer, local: this.#session.local }
+    return this.#setup.generation.dialRequest(backend, key, plugin, this.#session.listener, this.#session)
   }
 
   async #resolveLater(answer: Promise<Backend>, key: string, startedAt: number, wokenMs: number): Promise<Backend> {
@@ -151,7 +147,10 @@ export class SessionRoutes {
 
   #routed(key: string, time: RouteTime, backend: Backend): void {
     this.found = true
-    if (this.#session.ending === undefined) this.#residency.enter(key, backend.metadata)
+    if (this.#session.ending === undefined && wantsToKnow(this.#parts.resolver)) {
+      this.#residency ??= new Residency(this.#parts)
+      this.#residency.enter(key, backend.metadata)
+    }
     announceRoute(this.#parts, this.#session, key, time, backend)
   }
 
@@ -187,6 +186,6 @@ export class SessionRoutes {
     const now = this.#parts.clock.now()
     const durationMs = now - startedAt
     const wakeMs = Math.min(durationMs, this.#wokenMs - wokenMs)
-    this.#times?.dialled(durationMs, wakeMs, now - this.#session.handshake.startedAt)
+    this.#times?.dialled(durationMs, wakeMs, now - this.#session.acceptedAt)
   }
 }

@@ -1,6 +1,7 @@
 import { announceFault, announceRelay } from './announcements.ts'
 import { type ChannelOwner, type ChannelTls, LinkChannel } from './channel.ts'
 import { attempt } from './attempt.ts'
+import { beginRelay } from './begin-relay.ts'
 import type {
   Address,
   Backend,
@@ -10,8 +11,8 @@ import type {
   ListenerTls,
   Protocol,
   RelayFlight,
+  RelayListener,
   RelayOptions,
-  RelayRequest,
   RelayResult,
   Session,
   SessionStats,
@@ -39,6 +40,7 @@ const DRAINING = new GatewayError('PROXY_DRAINING')
 const anyByte: Framer = () => 1
 
 const NO_ATTRIBUTES: Readonly<Record<string, string>> = Object.freeze({})
+const NO_OPTIONS: RelayOptions = Object.freeze({})
 
 /** The listener, as its sessions see it. */
 export interface SessionHost {
@@ -48,10 +50,12 @@ export interface SessionHost {
 }
 
 /** One client connection. Everything that it opens is closed by the time of its `session:end`. */
-export class GatewaySession implements Session, ChannelOwner {
+export class GatewaySession implements Session, ChannelOwner, RelayListener {
   readonly id: string
   readonly client: LinkChannel
-  readonly handshake: HandshakeClock
+  /** By the gateway's clock. */
+  readonly acceptedAt: number
+  #handshake: HandshakeClock | undefined = undefined
   readonly #host: SessionHost
   readonly #setup: ListenerSetup
   readonly #routes: SessionRoutes
@@ -66,16 +70,17 @@ export class GatewaySession implements Session, ChannelOwner {
   #flight: RelayFlight | undefined = undefined
   /** The protocol relays by itself. */
   #ownRelay = false
+  /** The session ends with its relay, whatever has become of `serve`. */
+  #handedOver = false
   #relayed: RelayResult | undefined = undefined
   #ending: Ending | undefined = undefined
 
   constructor(id: string, link: Link, setup: ListenerSetup, host: SessionHost) {
-    const { parts } = setup.generation.pipeline
     this.id = id
     this.#host = host
     this.#setup = setup
     this.#plugin = setup.protocols[0] as Protocol
-    this.handshake = new HandshakeClock(parts.clock, setup.limits.handshakeTimeoutMs)
+    this.acceptedAt = this.#parts.clock.now()
     this.#routes = new SessionRoutes(this, setup)
     this.client = new LinkChannel(
       link,
@@ -110,6 +115,15 @@ export class GatewaySession implements Session, ChannelOwner {
     return this.#setup.tls?.required ?? false
   }
 
+  /** Of no more use once a relay has begun: it is not kept, and made again for whoever routes all the same. */
+  get handshake(): HandshakeClock {
+    return (this.#handshake ??= new HandshakeClock(
+      this.#parts.clock,
+      this.#setup.limits.handshakeTimeoutMs,
+      this.acceptedAt,
+    ))
+  }
+
   get generation(): Generation {
     return this.#setup.generation
   }
@@ -138,7 +152,7 @@ export class GatewaySession implements Session, ChannelOwner {
       phase: this.#flight === undefined ? 'opening' : 'relaying',
       bytesFromClient: client.link.bytesRead,
       bytesToClient: client.link.bytesWritten,
-      ageMs: this.#parts.clock.now() - this.handshake.startedAt,
+      ageMs: this.#parts.clock.now() - this.acceptedAt,
     }
   }
 
@@ -161,7 +175,7 @@ export class GatewaySession implements Session, ChannelOwner {
     try {
       if (this.#setup.hasPrologue) await this.#prologue()
       await this.#plugin.serve(this)
-      this.#conclude(endingOfServe(this.#routes.found, this.#relayed))
+      if (!this.#handedOver) this.#conclude(endingOfServe(this.#routes.found, this.#relayed))
     } catch (cause) {
       this.#fail(this.#causeOf(cause))
     }
@@ -197,19 +211,35 @@ export class GatewaySession implements Session, ChannelOwner {
     return this.#routes.dial(backend, key, this.#plugin)
   }
 
-  async route(key: string, attributes?: Readonly<Record<string, string>>): Promise<Upstream> {
-    const backend = this.resolve(key, attributes)
-    return this.dial(isPromise(backend) ? await backend : backend, key)
+  route(key: string, attributes?: Readonly<Record<string, string>>): Promise<Upstream> {
+    try {
+      const backend = this.resolve(key, attributes)
+      return isPromise(backend) ? backend.then((found) => this.dial(found, key)) : this.dial(backend, key)
+    } catch (error) {
+      return Promise.reject(GatewayError.from(error))
+    }
   }
 
-  async relay(upstream: Upstream, options: RelayOptions = {}): Promise<RelayResult> {
-    if (this.#flight !== undefined || this.#ending !== undefined) throw new GatewayError('PROXY_INTERNAL')
-    this.#flight = this.#startRelay(upstream, options)
-    announceRelay(this.#parts, this, upstream, this.handshake.startedAt)
-    if (this.#draining) this.#flight.drain()
-    if (this.#aborted !== undefined) this.#flight.abort(endingOfError(this.#aborted).reason)
-    this.#relayed = await this.#flight.done
+  async relay(upstream: Upstream, options: RelayOptions = NO_OPTIONS): Promise<RelayResult> {
+    this.#relayed = await this.#beginRelay(upstream, options).done
     return this.#relayed
+  }
+
+  handOver(upstream: Upstream, options: RelayOptions = NO_OPTIONS): void {
+    const flight = this.#beginRelay(upstream, options)
+    this.#handedOver = true
+    if (!this.#ownRelay) this.#controller = undefined
+    if (flight.report !== undefined) return flight.report(this)
+    flight.done.then(
+      (result) => this.relayed(result),
+      (cause: unknown) => this.#conclude(endingOfError(this.#causeOf(cause))),
+    )
+  }
+
+  /** The relay to which the session was handed over has ended. */
+  relayed(result: RelayResult): void {
+    this.#relayed = result
+    this.#conclude(endingOfServe(this.#routes.found, result))
   }
 
   /** It waited so long for a backend to start. */
@@ -282,25 +312,17 @@ export class GatewaySession implements Session, ChannelOwner {
     if (protocols.length > 1) this.#plugin = await chooseProtocol(this.client, protocols)
   }
 
-  /** Apart from `relay`, whose frame lives as long as the session and would keep the unread bytes. */
-  #startRelay(upstream: Upstream, options: RelayOptions): RelayFlight {
-    const client = this.client.detach()
-    const backend = upstream.detach()
-    const idleTimeoutMs = options.idleTimeoutMs ?? this.#setup.idleTimeoutMs
-    const request: RelayRequest = {
-      client: client.link,
-      backend: backend.link,
-      clientUnread: client.unread,
-      backendUnread: backend.unread,
-      options: idleTimeoutMs === options.idleTimeoutMs ? options : { ...options, idleTimeoutMs },
-      clock: this.#parts.clock,
-    }
+  /** Apart from `relay`, whose frame lives as long as the session and would keep what is needed only here. */
+  #beginRelay(upstream: Upstream, options: RelayOptions): RelayFlight {
+    if (this.#flight !== undefined || this.#ending !== undefined) throw new GatewayError('PROXY_INTERNAL')
     this.#ownRelay = options.relay !== undefined
-    for (const relay of options.relay === undefined ? this.#parts.relays : [options.relay]) {
-      const flight = relay.start(request)
-      if (flight !== undefined) return flight
-    }
-    throw new GatewayError('PROXY_INTERNAL')
+    const flight = beginRelay(this.#setup, this.client, upstream, options)
+    this.#flight = flight
+    this.#handshake = undefined
+    announceRelay(this.#parts, this, upstream, this.acceptedAt)
+    if (this.#draining) flight.drain()
+    if (this.#aborted !== undefined) flight.abort(endingOfError(this.#aborted).reason)
+    return flight
   }
 
   #abort(error: GatewayError): void {
@@ -330,6 +352,7 @@ export class GatewaySession implements Session, ChannelOwner {
 
   #fail(error: GatewayError): void {
     if (this.#ending !== undefined) return
+    if (this.#handedOver) return this.#flight?.abort(endingOfError(error).reason)
     if (this.#flight === undefined) announceFault(this.#parts, this, this.key ?? '', this.#routes.dialled, error)
     const listens = this.#flight === undefined && error.code !== 'PROXY_CLIENT_GONE' && !this.client.link.closed
     if (listens) this.#sayWhy(error)

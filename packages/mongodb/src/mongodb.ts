@@ -42,7 +42,7 @@ class Mongodb implements Protocol {
 
   async serve(session: Session): Promise<void> {
     if (session.tlsMode === 'passthrough') {
-      await session.relay(await routePassthrough(session, this.#settings))
+      session.handOver(await routePassthrough(session, this.#settings))
       return
     }
     if (session.tlsMode === 'negotiated') await secureIfBegun(session)

@@ -49,7 +49,7 @@ class Postgres implements Protocol {
     if (opening.kind === 'cancel') return this.#inGateway.cancels.serve(session, opening.packet)
     if (opening.kind === 'startup') return this.#start(session, opening.startup)
     this.#awaitingTls.add(session)
-    await session.relay(await routePassthrough(session, opening.asked, this.#settings))
+    session.handOver(await routePassthrough(session, opening.asked, this.#settings))
   }
 
   refuse(error: GatewayError, session: Session): Uint8Array | undefined {

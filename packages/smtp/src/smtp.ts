@@ -76,7 +76,7 @@ class Smtp implements Protocol, Server {
   async #passThrough(session: Session): Promise<void> {
     const { serverName } = await session.client.peekClientHello()
     if (serverName === undefined) throw new GatewayError('PROXY_NO_KEY')
-    await session.relay(await session.route(serverName, { serverName }))
+    session.handOver(await session.route(serverName, { serverName }))
   }
 }
 

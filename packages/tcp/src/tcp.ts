@@ -4,6 +4,7 @@ import {
   type Protocol,
   protocolByName,
   type ProtocolFacts,
+  type RelayOptions,
   type Session,
   type Upstream,
 } from '@proxy/kernel'
@@ -23,6 +24,7 @@ export function tcp(options: TcpOptions = {}): Protocol {
   const { name = 'tcp', detect = detector(options) } = options
   const facts = factsOf(name)
   checkOrder(facts, options)
+  const relayOptions = { idleTimeoutMs: options.idleTimeoutMs }
   return {
     api: 1,
     name,
@@ -30,7 +32,7 @@ export function tcp(options: TcpOptions = {}): Protocol {
     defaultPort: facts.port,
     alpn: options.alpn,
     halfClose: true,
-    serve: (session) => serve(session, facts, options),
+    serve: (session) => serve(session, facts, options, relayOptions),
     refuse: (error, session) => refusal(name, error, session),
     ...(detect === undefined ? {} : { detect }),
   }
@@ -63,19 +65,22 @@ function detector({ extract }: TcpOptions): Protocol['detect'] {
   }
 }
 
-async function serve(session: Session, facts: ProtocolFacts, options: TcpOptions): Promise<void> {
+async function serve(
+  session: Session,
+  facts: ProtocolFacts,
+  options: TcpOptions,
+  relayOptions: RelayOptions,
+): Promise<void> {
   if (session.tlsMode === 'negotiated') await secureIfBegun(session, facts)
   const { key, attributes } = await routeKey(session, options)
-  const { transform, idleTimeoutMs } = options
-  const relayOptions = { idleTimeoutMs }
-  if (transform === undefined) {
-    await session.relay(await dial(session, key, attributes), relayOptions)
-    return
+  const { transform } = options
+  const message = transform === undefined ? undefined : await session.client.read(transform.frame)
+  const upstream = await session.route(key, attributes)
+  checkTls(upstream)
+  if (transform !== undefined && message !== undefined) {
+    await upstream.write(transform.apply(message, upstream.backend))
   }
-  const message = await session.client.read(transform.frame)
-  const upstream = await dial(session, key, attributes)
-  await upstream.write(transform.apply(message, upstream.backend))
-  await session.relay(upstream, relayOptions)
+  session.handOver(upstream, relayOptions)
 }
 
 /** Without a protocol's own way to ask for TLS, its first byte tells whether a client has begun it. */
@@ -85,14 +90,9 @@ async function secureIfBegun({ client, tlsRequired }: Session, { speaksFirst }: 
   else if (tlsRequired) throw new GatewayError('PROXY_TLS_REQUIRED')
 }
 
-async function dial(
-  session: Session,
-  key: string,
-  attributes: Readonly<Record<string, string>> = {},
-): Promise<Upstream> {
-  const upstream = await session.route(key, attributes)
-  if (upstream.backend.tls?.mode !== 'negotiated') return upstream
-  // Relaying all the same would send in plain what the resolver wants encrypted.
+/** Relaying all the same would send in plain what the resolver wants encrypted. */
+function checkTls({ backend }: Upstream): void {
+  if (backend.tls?.mode !== 'negotiated') return
   throw new GatewayError('PROXY_BACKEND_TLS', { message: 'this protocol has no way to ask the backend for TLS' })
 }
 

@@ -6,14 +6,15 @@ import type {
   LinkHandler,
   Relay,
   RelayFlight,
+  RelayListener,
   RelayOptions,
   RelayRequest,
   RelayResult,
 } from '../contracts.ts'
 import { lingerMs } from '../farewell.ts'
-import { type Idler, sweepWhile } from './idle-sweep.ts'
+import { LastWords } from './last-words.ts'
+import { Silence, type Silenceable } from './silence.ts'
 
-const tailLength = 16
 /** While draining: how long both ends must be silent before a quiet session is cut. */
 const quietMs = 1_000
 
@@ -21,24 +22,24 @@ const quietMs = 1_000
  * Both directions of one relayed session, and the handler of both links. Backpressure: a write that returns false
  * pauses the other end until `onDrain`. A FIN is passed on as a FIN, a reset as a reset.
  */
-class StreamFlight implements RelayFlight, LinkHandler, Idler {
-  readonly done: Promise<RelayResult>
+class StreamFlight implements RelayFlight, LinkHandler, Silenceable {
   firstByteAt: number | undefined = undefined
   readonly #client: Link
   readonly #backend: Link
   readonly #options: RelayOptions
   readonly #clock: Clock
-  #resolve!: (result: RelayResult) => void
+  #done: Promise<RelayResult> | undefined = undefined
+  #listener: RelayListener | undefined = undefined
+  #result: RelayResult | undefined = undefined
   #reason: CloseReason | undefined = undefined
   #error: Error | undefined = undefined
   #draining = false
   #hurried = false
   #aborting = false
-  #clientSpokeLast = true
-  #tail: Buffer | undefined = undefined
-  #moved = 0
-  #movedAt = 0
-  #unsweep: Disposer | undefined = undefined
+  /** Where somebody will ask how the conversation stands. */
+  #lastWords: LastWords | undefined = undefined
+  /** Where silence has consequences. */
+  #silence: Silence | undefined = undefined
   #cancelLinger: Disposer | undefined = undefined
 
   constructor(request: RelayRequest) {
@@ -46,16 +47,24 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
     this.#backend = request.backend
     this.#options = request.options
     this.#clock = request.clock
-    this.done = new Promise((resolve) => {
-      this.#resolve = resolve
-    })
+    if (this.#options.quiet !== undefined) this.#lastWords = new LastWords()
     this.#start(request.clientUnread, request.backendUnread)
+  }
+
+  get done(): Promise<RelayResult> {
+    return (this.#done ??= new Promise((resolve) => this.report({ relayed: resolve })))
+  }
+
+  report(listener: RelayListener): void {
+    this.#listener = listener
+    const result = this.#result
+    if (result !== undefined) queueMicrotask(() => listener.relayed(result))
   }
 
   onData(link: Link, bytes: Buffer): void {
     if (this.#aborting) return
     if (this.firstByteAt === undefined && link === this.#backend) this.firstByteAt = this.#clock.now()
-    if (this.#options.quiet !== undefined) this.#note(link, bytes)
+    this.#lastWords?.note(link === this.#client, bytes)
     if (!this.#peerOf(link).write(bytes)) link.pause()
     if (this.#hurried && link === this.#backend && this.#isQuiet()) this.abort('drain')
   }
@@ -104,14 +113,12 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
     client.resume()
   }
 
-  sweep(now: number): boolean {
-    const moved = this.#client.bytesRead + this.#backend.bytesRead
-    if (moved !== this.#moved) {
-      this.#moved = moved
-      this.#movedAt = now
-      return true
-    }
-    const silentMs = now - this.#movedAt
+  get bytesMoved(): number {
+    return this.#client.bytesRead + this.#backend.bytesRead
+  }
+
+  /** No byte has moved for so long. False: that was the end of it. */
+  silent(silentMs: number): boolean {
     const idleMs = this.#options.idleTimeoutMs ?? 0
     if (idleMs > 0 && silentMs >= idleMs) this.#cut('idle_timeout')
     else if (this.#draining && silentMs >= quietMs && this.#isQuiet()) this.abort('drain')
@@ -132,7 +139,7 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
   }
 
   #forward(from: Link, bytes: Buffer): void {
-    if (this.#options.quiet !== undefined) this.#note(from, bytes)
+    this.#lastWords?.note(from === this.#client, bytes)
     this.#peerOf(from).write(bytes)
   }
 
@@ -149,23 +156,16 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
     if (!this.#aborting && this.#isQuiet()) this.abort('drain')
   }
 
+  /** Counts silence from now on. */
   #watch(): void {
-    this.#movedAt = this.#clock.now()
-    this.#unsweep ??= sweepWhile(this.#clock, this)
-  }
-
-  #note(link: Link, bytes: Buffer): void {
-    this.#clientSpokeLast = link === this.#client
-    if (this.#clientSpokeLast) return
-    const tail = (this.#tail ??= Buffer.alloc(tailLength))
-    const keep = Math.min(bytes.length, tailLength)
-    if (keep < tailLength) tail.copyWithin(0, keep)
-    bytes.copy(tail, tailLength - keep, bytes.length - keep)
+    this.#silence ??= new Silence(this, this.#clock)
+    this.#silence.begin()
   }
 
   #isQuiet(): boolean {
     const { quiet } = this.#options
-    return quiet !== undefined && this.#tail !== undefined && !this.#clientSpokeLast && quiet(this.#tail)
+    const tail = this.#lastWords?.ofBackend
+    return quiet !== undefined && tail !== undefined && quiet(tail)
   }
 
   #cut(reason: CloseReason): void {
@@ -179,9 +179,10 @@ class StreamFlight implements RelayFlight, LinkHandler, Idler {
   }
 
   #finish(): void {
-    this.#unsweep?.()
+    this.#silence?.end()
     this.#cancelLinger?.()
-    this.#resolve({ reason: this.#reason ?? 'done', error: this.#error })
+    this.#result = { reason: this.#reason ?? 'done', error: this.#error }
+    this.#listener?.relayed(this.#result)
   }
 }
 
