@@ -4,6 +4,7 @@ import { createServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import { type BackendTls, type BackendTlsProvider, type Link, nodeTransport, type Secured } from '@proxy/kernel'
 import { describeNeeding, type Leaf } from '@proxy/test-servers'
 import { transportUnderTest } from '@proxy/test-servers/transport'
+import { turn } from '@proxy/testkit'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { backendTls } from '../src/index.ts'
 import { authority } from './setting.ts'
@@ -123,6 +124,8 @@ describeNeeding(['openssl'], 'backendTls', () => {
       const server = accepted()
       const { link } = await secure(port, tls, { provider, host })
       await heard(link)
+      // Node tells of the tickets behind the bytes.
+      await turn()
       return (await server).isSessionReused()
     }
     expect(await reused(options)).toBe(false)
