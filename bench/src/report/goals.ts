@@ -58,9 +58,9 @@ const added = (what: string, suite: string, id: string): Goal => ({
 
 const http2 = (report: Report): Goal[] =>
   report.workloads
-    .filter(({ suite, unit }) => suite === 'http2' && unit === 'req/s')
-    .map(({ id, workload, reference }) =>
-      ratio(`${workload}, against ${reference}`, ratioTo('http2', id, [reference]), 'http2.md', 1),
+    .filter(({ suite, unit }) => suite.startsWith('http2') && unit === 'req/s')
+    .map(({ suite, id, workload, reference }) =>
+      ratio(`${workload}, against ${reference}`, ratioTo(suite, id, [reference]), 'http2.md', 1),
     )
 
 /** The goals, those of HTTP/2 for each workload that was measured. */
@@ -80,8 +80,8 @@ export const goalsFor = (report: Report): Goal[] => [
   },
   ...Object.entries(httpRequests).flatMap(([id, what]) => http(id, what)),
   ...http2(report),
-  ratio('pgbench -S, against HAProxy', ratioTo('pgbench', 'select', ['haproxy']), 'postgres.md', 1),
-  ratio('pgbench -S, against pgbouncer', ratioTo('pgbench', 'select', ['pgbouncer']), 'postgres.md', 1),
+  ratio('pgbench -S, against HAProxy', ratioTo('pgbench', 'select', ['haproxy']), 'sessions.md', 1),
+  ratio('pgbench -S, against pgbouncer', ratioTo('pgbench', 'select', ['pgbouncer']), 'sessions.md', 1),
   added('a new TCP connection', 'tcp', 'connect'),
   added('GET 13 B', 'http', 'latency'),
   added('a prepared SELECT', 'pgbench', 'latency'),

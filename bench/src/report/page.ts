@@ -62,6 +62,7 @@ export const page = (report: Report): string =>
     '![Ratios by workload](chart.svg)',
     '## Goals',
     goalsTable(report),
+    'What a cold start adds is measured by a test of its own: see [cold start](../cold-start.md).',
     ...[...suitesOf(report)].map(section),
     '',
   ]

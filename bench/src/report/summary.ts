@@ -25,6 +25,12 @@ const httpLines: readonly Line[] = [
   { what: 'POST 1 KiB', id: 'post-1k' },
 ]
 
+const pgbenchLines: readonly Line[] = [
+  { what: '`pgbench -S`, prepared, 16 clients', id: 'select' },
+  { what: 'TPC-B', id: 'tpcb' },
+  { what: 'a connection per transaction', id: 'connect' },
+]
+
 const work = (report: Report, suite: string, { id, unit }: Line, subject: string, reference: string): string => {
   const done = perCpuSecond(suite, id)(report, subject)
   if (done === undefined) return '-'
@@ -44,7 +50,7 @@ const table = (
   suite: string,
   lines: readonly Line[],
   subjects: readonly string[],
-  idle: string,
+  idle?: string,
 ): string => {
   const reference = subjects[2]!
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
@@ -54,7 +60,7 @@ const table = (
     ...lines.map((line) =>
       row([line.what, ...subjects.map((subject) => work(report, suite, line, subject, reference))]),
     ),
-    row([idle, ...subjects.map((subject) => memory(report, suite, subject))]),
+    ...(idle === undefined ? [] : [row([idle, ...subjects.map((subject) => memory(report, suite, subject))])]),
   ].join('\n')
 }
 
@@ -76,4 +82,5 @@ export const summary = (report: Report): string =>
       ['gateway-epoll', 'gateway', 'nginx', 'haproxy', 'fast-proxy'],
       'user memory per idle client',
     ),
+    table(report, 'pgbench', pgbenchLines, ['gateway-epoll', 'gateway', 'haproxy', 'pgbouncer']),
   ].join('\n\n')
