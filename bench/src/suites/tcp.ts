@@ -15,8 +15,13 @@ const message = 64
 
 const many = (connections: number): string => (connections === 1 ? '1 connection' : `${connections} connections`)
 
+/** The goals are about 50 connections, and 8 with bulk: fewer rounds of the others, and none in a quick run. */
+const beside = (connections: number): Pick<Workload, 'rounds' | 'thorough'> =>
+  connections === 50 || connections === 8 ? {} : { rounds: 3, thorough: true }
+
 const exchange = (size: number, connections: number, id: string, name: string): Workload => ({
   id,
+  ...beside(connections),
   name: `${name}, ${many(connections)}`,
   unit: 'req/s',
   run: async (bench, target, span): Promise<Sample> => {
@@ -27,6 +32,7 @@ const exchange = (size: number, connections: number, id: string, name: string): 
 
 const bulk = (connections: number, id: string): Workload => ({
   id,
+  ...beside(connections),
   name: `bulk, ${many(connections)}, one way`,
   unit: 'B/s',
   run: async (bench, target, span) => {
