@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { measuredRow } from '../row.ts'
+import { scalingSuites } from '../suites/scaling.ts'
+import { tcpSuite } from '../suites/tcp.ts'
 import { around, machine, reportOf, workload } from './__fixtures__/reports.ts'
-import { merged, rowsOf, serialised } from './data.ts'
+import { merged, ordered, rowsOf, serialised } from './data.ts'
 
 const old = workload('tcp', 'rr', { haproxy: around(100) })
 const other = workload('tcp', 'rate', { haproxy: around(10) })
@@ -12,6 +14,20 @@ test('what is measured again takes the place of what was, the rest stays', () =>
   expect(merged(undefined, machine, [fresh]).workloads).toEqual([fresh])
   const elsewhere = workload('http', 'rr', {})
   expect(merged(reportOf(old), machine, [elsewhere]).workloads).toEqual([old, elsewhere])
+})
+
+test('workloads are in the order of their suites; those that are gone are dropped', () => {
+  const gone = workload('tcp', 'gone', {})
+  const suites = [tcpSuite, scalingSuites[0]!].map((suite) => ({
+    ...suite,
+    workloads: suite.workloads.filter(({ id }) => ['rr-64', 'rate', 'get'].includes(id)),
+  }))
+  const [first, second, third] = [
+    workload('tcp', 'rr-64', {}),
+    workload('tcp', 'rate', {}),
+    workload('scaling-node', 'get', {}),
+  ]
+  expect(ordered(reportOf(third, second, gone, first), suites).workloads).toEqual([first, second, third])
 })
 
 test('figures of two machines are never in one report', () => {

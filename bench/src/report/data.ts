@@ -1,6 +1,7 @@
 import type { Measured } from '../measure.ts'
 import { failedRow, measuredRow, type Row, type Sample } from '../row.ts'
 import { direct } from '../subjects/direct.ts'
+import type { Suite } from '../suite.ts'
 import type { Machine } from './machine.ts'
 
 /** What one subject gave, round by round. */
@@ -56,6 +57,12 @@ export const merged = (report: Report | undefined, machine: Machine, fresh: read
   const kept = known.map((old) => fresh.find((one) => isSame(one, old)) ?? old)
   return { machine, workloads: [...kept, ...fresh.filter((one) => !known.some((old) => isSame(old, one)))] }
 }
+
+/** In the order of the suites, however they were measured; what no suite has any more is dropped. */
+export const ordered = (report: Report, suites: readonly Suite[]): Report => ({
+  ...report,
+  workloads: suites.flatMap(({ name, workloads }) => workloads.flatMap(({ id }) => workloadIn(report, name, id) ?? [])),
+})
 
 const sameMachine = (a: Machine, b: Machine): boolean =>
   a.cpu === b.cpu && a.cores === b.cores && a.memoryGib === b.memoryGib

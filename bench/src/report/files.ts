@@ -4,10 +4,11 @@ import type { Measured } from '../measure.ts'
 import { withBlock } from './blocks.ts'
 import { capacityTables } from './capacity-tables.ts'
 import { chart } from './chart.ts'
-import { merged, type Report, serialised, workloadsOf } from './data.ts'
+import { merged, ordered, type Report, serialised, workloadsOf } from './data.ts'
 import { thisMachine } from './machine.ts'
 import { page, panelsOf } from './page.ts'
 import { summary } from './summary.ts'
+import { suites } from '../suites.ts'
 
 const root = new URL('../../../', import.meta.url)
 const data = 'docs/explanation/performance/report.json'
@@ -40,7 +41,8 @@ const inserted = (file: string, block: string, content: string): [string, string
 ]
 
 const write = (report: Report): void => {
-  for (const [file, text] of filesOf(report)) writeFileSync(pathOf(file), text)
+  const all = ordered(report, Object.values(suites).flat())
+  for (const [file, text] of filesOf(all)) writeFileSync(pathOf(file), text)
 }
 
 /** Puts what one suite has measured into the report, and renews what is made of it. */
