@@ -1,11 +1,14 @@
 // Runs the built packages on the Node that runs this file, which must be of the version that is named:
 //   npx --yes --allow-scripts=node node@22.19.0 tools/smoke-node.ts 22.19.0
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { http } from '@proxy/http'
 import { Gateway, nodeTransport, type Transport } from '@proxy/kernel'
 import { epollTransport } from '@proxy/transport-epoll'
@@ -58,10 +61,36 @@ function theCommandStarts(): void {
   assert.match(stdout, /gateway check/)
 }
 
+/** On Linux over epoll, on a port that the system chooses once for both. */
+async function twoWorkersShareASocket(): Promise<void> {
+  const cwd = mkdtempSync(join(tmpdir(), 'smoke-'))
+  const web = { address: '127.0.0.1:0', protocol: 'http', options: { directResponse: { body: 'hello' } } }
+  const transport = process.platform === 'linux' ? 'epoll' : 'auto'
+  const config = { listeners: [web], resolver: { fixed: '127.0.0.1:1' }, admin: false, workers: 2, transport }
+  writeFileSync(join(cwd, 'gateway.config.json'), JSON.stringify(config))
+  const stdio = ['ignore', 'pipe', 'inherit'] as const
+  const gateway = spawn(process.execPath, [`${root}apps/gateway/dist/main.js`], { cwd, stdio: [...stdio] })
+  let printed = ''
+  for await (const text of gateway.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    printed += text as string
+    if (/127\.0\.0\.1:\d+ .*\n/.test(printed)) break
+  }
+  const address = /127\.0\.0\.1:\d+/.exec(printed)?.[0]
+  assert.ok(address !== undefined, printed)
+  for (let count = 0; count < 10; count++) {
+    const response = await fetch(`http://${address}/`, { headers: { connection: 'close' } })
+    assert.equal(await response.text(), 'hello')
+  }
+  gateway.kill('SIGTERM')
+  assert.deepEqual(await once(gateway, 'exit'), [0, null])
+  rmSync(cwd, { recursive: true })
+}
+
 const expected = process.argv[2] ?? ''
 assert.ok(`${process.version}.`.startsWith(`v${expected}.`), `this is ${process.version}, not ${expected}`)
 await everyEntryLoads()
 await aRequestIsRouted(nodeTransport())
 await aRequestIsRouted(theEpollTransport())
 theCommandStarts()
+await twoWorkersShareASocket()
 console.log(`The packages work on Node ${process.version}.`)

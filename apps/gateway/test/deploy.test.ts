@@ -34,6 +34,11 @@ describe('deploy/docker', () => {
     for (const image of line('FROM')) expect(image).toMatch(new RegExp(`^node:${version}-`))
   })
 
+  it('keeps what is optional but needed: the native library of the epoll transport', () => {
+    expect(file).not.toContain('--no-optional')
+    expect(file).toMatch(/^RUN cd \/app\/node_modules\/@proxy\/transport-epoll && .*koffi/m)
+  })
+
   it('starts the command of the package, under an account without rights, and drains it', () => {
     const { bin } = JSON.parse(read('apps/gateway/package.json')) as { bin: { gateway: string } }
     expect(line('ENTRYPOINT')).toEqual([`["node", "/app/${bin.gateway}"]`])
