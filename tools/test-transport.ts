@@ -30,7 +30,7 @@ const suites: Readonly<Record<string, Suites>> = {
   node: {
     projects: ['gateway'],
     files: ['faults', 'hostile', 'workers', 'reload', 'drain-sessions', 'embedded', 'client-certificates'].map(
-      (name) => `gateway/test/${name}`,
+      (name) => `apps/gateway/test/${name}`,
     ),
   },
 }
