@@ -55,6 +55,8 @@ export class Http1Request implements Exchange {
   #routedMs: number | undefined = undefined
   #upstreamMs: number | undefined = undefined
   #firstByteMs: number | undefined = undefined
+  /** Known early where the whole response came in one read. */
+  #durationMs: number | undefined = undefined
   #endpoint: Endpoint | undefined = undefined
   #error: GatewayError | undefined = undefined
   #trace: RequestTrace | undefined = undefined
@@ -172,6 +174,7 @@ export class Http1Request implements Exchange {
       return this.#refuseEarly(bytes, at, GatewayError.from(error))
     }
     if (!(answer instanceof Promise)) {
+      this.#routedMs = this.#state === IDLE ? 0 : this.#elapsed()
       const upstream = this.#take(answer)
       return upstream === undefined ? at : this.#send(upstream, bytes, at)
     }
@@ -185,6 +188,7 @@ export class Http1Request implements Exchange {
 
   #routed(backend: Backend): void {
     if (this.#state !== ROUTING) return
+    this.#routedMs = this.#elapsed()
     const upstream = this.#take(backend)
     if (upstream !== undefined) this.onUpstream(upstream)
   }
@@ -192,13 +196,13 @@ export class Http1Request implements Exchange {
   /** A pooled connection, or undefined: one is on its way. */
   #take(backend: Backend): Upstream | undefined {
     const { session } = this.#connection
-    this.#routedMs = this.#elapsed()
     const pool = this.#server.pools.of(backend, session.id)
     const upstream = pool.take(!this.#replayable)
     this.#pool = pool
-    this.#upstreamMs = this.#routedMs
-    if (upstream !== undefined) return upstream
-    this.#upstreamMs = undefined
+    if (upstream !== undefined) {
+      this.#upstreamMs = this.#routedMs
+      return upstream
+    }
     this.#state = ROUTING
     pool.request(this, session, backend, this.#key)
     return undefined
@@ -275,6 +279,7 @@ export class Http1Request implements Exchange {
     const endless = unframed || (!complete && this.#upstream?.untilClose === true)
     this.#connection.touch()
     this.#firstByteMs = this.#elapsed()
+    if (complete) this.#durationMs = this.#firstByteMs
     this.#closeAfter = !this.#keepAlive || this.#connection.draining || endless || !this.#body.done
     this.#afterWrite(this.#response.head(head, bytes, bodyEnd, this.#addedLines(), unframed), complete)
   }
@@ -440,6 +445,7 @@ export class Http1Request implements Exchange {
     this.#routedMs = undefined
     this.#upstreamMs = undefined
     this.#firstByteMs = undefined
+    this.#durationMs = undefined
     this.#endpoint = undefined
     this.#error = undefined
   }
@@ -470,7 +476,7 @@ export class Http1Request implements Exchange {
       path: pathOf(this.#text),
       status: this.#response.status,
       version: this.#minor === 0 ? '1.0' : '1.1',
-      durationMs: this.#server.exactNow() - this.#startedAt,
+      durationMs: this.#durationMs ?? this.#elapsed(),
       timing: { routedMs: this.#routedMs, upstreamMs: this.#upstreamMs, firstByteMs: this.#firstByteMs },
       bytesFromClient: this.#bytesIn,
       bytesToClient: this.#response.bytes,

@@ -117,6 +117,7 @@ describe('request:end', () => {
     expect(seen[0]).toMatchObject({ key: 'a', method: 'GET', status: 200, version: '1.1' })
     expect(seen[0]).toMatchObject({ bytesFromClient: get.length, bytesToClient: ok('hello').length })
     const { routedMs, upstreamMs, firstByteMs } = seen[0]!.timing
+    expect(routedMs).toBe(0)
     expect(routedMs).toBeLessThanOrEqual(upstreamMs!)
     expect(upstreamMs).toBeLessThanOrEqual(firstByteMs!)
     expect(firstByteMs).toBeLessThanOrEqual(seen[0]!.durationMs)

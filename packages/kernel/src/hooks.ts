@@ -52,6 +52,7 @@ export interface RouteEndEvent {
   readonly listener: string
   readonly protocol: string
   readonly key: string
+  /** 0 when the answer was known at once. */
   readonly durationMs: number
   /** The part of it that was waiting for a backend to start. */
   readonly wakeMs: number
@@ -141,7 +142,7 @@ export interface RelayStartEvent {
 
 /** How far a request came, in milliseconds since its head was read; undefined: it did not come so far. */
 export interface RequestTiming {
-  /** Its backend was known. */
+  /** Its backend was known. 0 over HTTP/1 when that was in the turn that read the head. */
   readonly routedMs: number | undefined
   /** It was given a connection to the backend, new or pooled. */
   readonly upstreamMs: number | undefined
