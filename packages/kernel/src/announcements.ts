@@ -9,7 +9,7 @@ export interface RouteTime {
   readonly wakeMs: number
 }
 
-/** Nobody is told. */
+/** Nobody is told, or the answer was known at once. */
 export const NO_TIME: RouteTime = Object.freeze({ durationMs: 0, wakeMs: 0 })
 
 export function announceRoute(

@@ -32,19 +32,18 @@ export class SessionRoutes {
   }
 
   resolve(key: string, attributes: Readonly<Record<string, string>>): Backend | Promise<Backend> {
-    const startedAt = this.#begin()
-    const wokenMs = this.#wokenMs
-    this.#times?.asked(startedAt - this.#session.acceptedAt)
+    if (this.key === undefined) this.#asked()
     this.key = key
     let answer: Backend | Promise<Backend>
     try {
       const request = this.#routeRequest(key, attributes)
       answer = this.#setup.generation.pipeline.resolve(request, this.#session.signal)
     } catch (cause) {
-      throw this.#unrouted(key, this.#resolved(startedAt, wokenMs), cause)
+      throw this.#unrouted(key, NO_TIME, cause)
     }
-    if (isPromise(answer)) return this.#resolveLater(answer, key, startedAt, wokenMs)
-    this.#routed(key, this.#resolved(startedAt, wokenMs), answer)
+    if (isPromise(answer)) return this.#resolveLater(answer, key)
+    // What is known at once took no time: a session of many requests would read the clock for nothing.
+    this.#routed(key, NO_TIME, answer)
     return answer
   }
 
@@ -132,7 +131,9 @@ export class SessionRoutes {
     return this.#setup.generation.dialRequest(backend, key, plugin, this.#session.listener, this.#session)
   }
 
-  async #resolveLater(answer: Promise<Backend>, key: string, startedAt: number, wokenMs: number): Promise<Backend> {
+  async #resolveLater(answer: Promise<Backend>, key: string): Promise<Backend> {
+    const startedAt = this.#begin()
+    const wokenMs = this.#wokenMs
     this.#session.handshake.stop()
     try {
       const backend = await unlessAborted(answer, this.#session.signal)
@@ -158,6 +159,12 @@ export class SessionRoutes {
     const error = this.#session.over ?? GatewayError.from(cause, 'PROXY_RESOLVE_INTERNAL')
     announceRoute(this.#parts, this.#session, key, time, error)
     return error
+  }
+
+  /** By the first resolve the client has said whom it is for. */
+  #asked(): void {
+    const at = this.#begin()
+    this.#times?.asked(at - this.#session.acceptedAt)
   }
 
   /** When something began that takes time; -1 when nobody will be told how long it took. */

@@ -57,7 +57,16 @@ class GuardedDial {
     this.#local = new LocalAddresses(context.clock, sources.interfaces)
   }
 
-  async dial(request: DialRequest, signal: AbortSignal): Promise<Dialled> {
+  dial(request: DialRequest, signal: AbortSignal): Promise<Dialled> {
+    try {
+      return this.#dial(request, signal)
+    } catch (error) {
+      return Promise.reject(GatewayError.from(error))
+    }
+  }
+
+  /** An address that needs no lookup is dialled without a promise of its own. */
+  #dial(request: DialRequest, signal: AbortSignal): Promise<Dialled> {
     const { host } = request.endpoint
     const port = request.endpoint.port ?? request.defaultPort
     if (port === undefined) {
@@ -65,6 +74,10 @@ class GuardedDial {
     }
     const literal = this.#rules.classify(host)
     if (literal !== undefined) return this.#next({ ...request, address: this.#checked(literal, port, host) }, signal)
+    return this.#dialName(host, port, request, signal)
+  }
+
+  async #dialName(host: string, port: number, request: DialRequest, signal: AbortSignal): Promise<Dialled> {
     const deadline = this.#context.clock.now() + request.connectTimeoutMs
     const found = await this.#lookUp(host, request.connectTimeoutMs, signal)
     const addresses = found.map((text) => this.#checked(this.#rules.classify(text), port, host))
