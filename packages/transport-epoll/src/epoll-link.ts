@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream'
 import type { Address, Link, LinkHandler } from '@proxy/kernel'
 import { EAGAIN, ECONNRESET, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, SHUT_WR } from './constants.ts'
 import { GivenSocket } from './given-socket.ts'
+import type { HeldWrites, Holder } from './held-writes.ts'
+import type { Block } from './memory.ts'
 import { Outbox } from './outbox.ts'
 import type { Deferred, Pollable, Poller } from './poller.ts'
 import type { SocketCalls } from './socket-calls.ts'
@@ -12,6 +14,7 @@ import { systemError } from './system.ts'
 export interface LinkContext {
   readonly calls: SocketCalls
   readonly poller: Poller
+  readonly held: HeldWrites
 }
 
 const NOWHERE: Address = { host: '', port: 0 }
@@ -22,7 +25,7 @@ const ABSENT = -1
  * A connected socket, without a socket of Node's. It is in the poller only for what it waits for: reading stays asked for
  * over a pause, and is given up when bytes come meanwhile, since a pause is mostly over before.
  */
-export class EpollLink implements Link, Pollable, Deferred {
+export class EpollLink implements Link, Pollable, Deferred, Holder {
   readonly remote: Address
   readonly #context: LinkContext
   readonly #fd: number
@@ -32,6 +35,8 @@ export class EpollLink implements Link, Pollable, Deferred {
   #ended = false
   /** Nothing more is written: ended by us, or destroyed. */
   #finished = false
+  /** The latest writes wait for the end of the batch. */
+  #held = false
   #closing = false
   #closed = false
   #error: Error | undefined = undefined
@@ -82,13 +87,18 @@ export class EpollLink implements Link, Pollable, Deferred {
     if (this.#finished || bytes.length === 0) return this.writable
     if (this.#given !== undefined) return this.#given.write(bytes)
     this.#bytesWritten += bytes.length
-    const plain = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
-    if (this.#outbox !== undefined) {
-      this.#outbox.push(plain)
-      return false
+    if (this.#outbox === undefined && this.#context.held.take(this, bytes)) {
+      this.#held = true
+      return true
     }
-    const sent = this.#context.calls.send(this.#fd, plain)
-    return sent === plain.length || this.#unsent(plain, sent)
+    this.#letGo()
+    return this.#send(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+  }
+
+  sendHeld(from: Block, start: number, length: number): void {
+    this.#held = false
+    const sent = this.#context.calls.sendFrom(this.#fd, from, start, length)
+    if (sent !== length) this.#unsent(from.bytes.subarray(start, start + length), sent)
   }
 
   pause(): void {
@@ -102,6 +112,7 @@ export class EpollLink implements Link, Pollable, Deferred {
   }
 
   end(): void {
+    this.#letGo()
     if (this.#finished) return
     this.#finished = true
     if (this.#given !== undefined) this.#given.end()
@@ -109,6 +120,7 @@ export class EpollLink implements Link, Pollable, Deferred {
   }
 
   destroy(reset?: boolean): void {
+    this.#letGo()
     if (this.#closing || this.#closed) return
     this.#finished = true
     if (this.#given !== undefined) return this.#given.destroy(reset === true)
@@ -122,9 +134,10 @@ export class EpollLink implements Link, Pollable, Deferred {
   }
 
   socket(unread?: Uint8Array): Duplex {
+    this.#letGo()
     this.#leavePoller()
     const socket = new Socket({ fd: this.#fd, allowHalfOpen: true, readable: true, writable: true })
-    this.#given = new GivenSocket(socket, (error) => this.#gone(error))
+    this.#given = new GivenSocket(socket, (error) => this.#gone(error ?? this.#error))
     if (this.#outbox !== undefined) socket.write(this.#outbox.take())
     this.#outbox = undefined
     if (this.#finished) socket.end()
@@ -142,6 +155,7 @@ export class EpollLink implements Link, Pollable, Deferred {
 
   /** The descriptor goes now, as no event can name it any more. */
   onSettled(): void {
+    if (this.#given !== undefined) return this.#given.destroy(false)
     this.#context.calls.system.close(this.#fd)
     this.#gone(this.#error)
   }
@@ -189,6 +203,21 @@ export class EpollLink implements Link, Pollable, Deferred {
     this.#asked = wanted
   }
 
+  /** Nothing is held any more that something else could overtake; it may have failed, and closed the link. */
+  #letGo(): void {
+    if (this.#held) this.#context.held.flush()
+  }
+
+  #send(bytes: Uint8Array): boolean {
+    if (this.#closing) return false
+    if (this.#outbox !== undefined) {
+      this.#outbox.push(bytes)
+      return false
+    }
+    const sent = this.#context.calls.send(this.#fd, bytes)
+    return sent === bytes.length || this.#unsent(bytes, sent)
+  }
+
   /** The system took less than all; false, as `write` says it. */
   #unsent(bytes: Uint8Array, sent: number): boolean {
     if (sent < 0 && sent !== -EAGAIN && sent !== -EINTR) {
@@ -232,6 +261,7 @@ export class EpollLink implements Link, Pollable, Deferred {
   }
 
   #close(error: Error | undefined): void {
+    this.#letGo()
     if (this.#closing || this.#closed) return
     this.#closing = true
     this.#finished = true

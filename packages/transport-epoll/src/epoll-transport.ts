@@ -11,6 +11,7 @@ import {
 } from '@proxy/kernel'
 import { dial, dialAny } from './dialling.ts'
 import type { LinkContext } from './epoll-link.ts'
+import { HeldWrites } from './held-writes.ts'
 import { layoutOf } from './layout.ts'
 import { Listening } from './listening.ts'
 import { LoopHandle } from './loop-handle.ts'
@@ -50,7 +51,8 @@ function sharedContext(): LinkContext {
   const layout = layoutOf(arch)
   if (layout === undefined) throw new Error(`the layout of system calls on ${arch} is not known`)
   const system = loadSystem()
-  shared = { calls: new SocketCalls(system), poller: new Poller(system, layout, new LoopHandle()) }
+  const held = new HeldWrites()
+  shared = { calls: new SocketCalls(system), poller: new Poller(system, layout, new LoopHandle(), held), held }
   return shared
 }
 

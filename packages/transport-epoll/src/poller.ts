@@ -1,5 +1,6 @@
 import { block } from './memory.ts'
 import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from './constants.ts'
+import type { HeldWrites } from './held-writes.ts'
 import type { Layout } from './layout.ts'
 import type { LoopHandle } from './loop-handle.ts'
 import { type System, systemError } from './system.ts'
@@ -31,6 +32,7 @@ export class Poller {
   readonly system: System
   readonly #layout: Layout
   readonly #handle: LoopHandle
+  readonly #held: HeldWrites
   readonly #epoll: number
   readonly #targets: (Pollable | undefined)[] = []
   readonly #events = block(MOST_EVENTS * 16)
@@ -40,10 +42,11 @@ export class Poller {
   #deferred: Deferred[] = []
   #size = 0
 
-  constructor(system: System, layout: Layout, handle: LoopHandle) {
+  constructor(system: System, layout: Layout, handle: LoopHandle, held: HeldWrites) {
     this.system = system
     this.#layout = layout
     this.#handle = handle
+    this.#held = held
     this.#words = new Uint32Array(this.#events.bytes.buffer)
     this.#changeWords = new Uint32Array(this.#change.bytes.buffer)
     this.#epoll = system.epollCreate(EPOLL_CLOEXEC)
@@ -95,7 +98,12 @@ export class Poller {
   #wake(): void {
     for (let batch = 0; batch < MOST_BATCHES; batch++) {
       const count = this.system.epollWait(this.#epoll, this.#events.address, MOST_EVENTS, 0)
-      this.#dispatch(count)
+      this.#held.begin()
+      try {
+        this.#dispatch(count)
+      } finally {
+        this.#held.end()
+      }
       if (count < BUSY_EVENTS) return
     }
   }
