@@ -69,7 +69,7 @@ export class HostedResolver {
   async wake(encoded: unknown, signal: AbortSignal): Promise<unknown> {
     const sent = decodeBackend(encoded)
     this.#idle.delete(sent.id)
-    return encodeResolution(await this.#flights.wake(this.#sleeping.get(sent.id) ?? sent, signal))
+    return encodeResolution(await this.#flights.wake(this.#sleeping.get(sent.id) ?? sent, sent, signal))
   }
 
   /** Only when no worker uses the backend, and none asks for it meanwhile. */

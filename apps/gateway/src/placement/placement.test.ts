@@ -97,7 +97,8 @@ resolverConformance({
 })
 
 describe('a resolver in the primary process', () => {
-  const ask = async (resolver: Resolver): Promise<Backend> => backend(await resolver.resolve(requestFor('a'), never))
+  const ask = async (resolver: Resolver, key = 'a'): Promise<Backend> =>
+    backend(await resolver.resolve(requestFor(key), never))
 
   it('answers with all that a backend is', async () => {
     const whole = {
@@ -140,6 +141,18 @@ describe('a resolver in the primary process', () => {
     expect(answers).toEqual(['10.0.0.2:2', '10.0.0.2:2'])
     expect(woken).toHaveLength(1)
     expect(woken[0]).toBe(made)
+  })
+
+  it('leaves a backend with endpoints for each protocol those of whoever asks, when waking left them as they were', async () => {
+    const endpoints: Readonly<Record<string, string>> = { web: '10.0.0.1:80', mail: '10.0.0.1:25' }
+    const standIns = await new Processes().open({
+      ...recorder().resolver,
+      resolve: ({ key }) => ({ ...asleep, endpoint: endpoints[key]! }),
+      wake: async (sleeping) => sleeping,
+    })
+    const [web, mail] = await Promise.all([ask(standIns[0]!, 'web'), ask(standIns[1]!, 'mail')])
+    const answers = await Promise.all([standIns[0]!.wake?.(web, never), standIns[1]!.wake?.(mail, never)])
+    expect(answers).toMatchObject([{ endpoints: web.endpoints }, { endpoints: mail.endpoints }])
   })
 
   it('is told to give up a wake when all workers have, and not before', async () => {

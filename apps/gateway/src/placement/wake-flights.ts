@@ -1,6 +1,8 @@
-import { type Backend, GatewayError, type Resolution, type Resolver } from '@proxy/kernel'
+import { backend, type Backend, formatAddress, GatewayError, type Resolution, type Resolver } from '@proxy/kernel'
 
 interface Flight {
+  /** What the resolver was given. */
+  readonly asked: Backend
   readonly done: Promise<Resolution>
   readonly abort: AbortController
   waiters: number
@@ -15,7 +17,8 @@ export class WakeFlights {
     this.#resolver = resolver
   }
 
-  wake(sleeping: Backend, signal: AbortSignal): Promise<Resolution> {
+  /** `sent` is the backend as the worker knows it: of one protocol among several, it may have endpoints of its own. */
+  wake(sleeping: Backend, sent: Backend, signal: AbortSignal): Promise<Resolution> {
     const flight = this.#flights.get(sleeping.id) ?? this.#begin(sleeping)
     flight.waiters++
     return new Promise((resolve, reject) => {
@@ -26,13 +29,15 @@ export class WakeFlights {
       }
       if (signal.aborted) leave()
       else signal.addEventListener('abort', leave, { once: true })
-      flight.done.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+      flight.done
+        .then((answer) => resolve(answerFor(sent, answer, flight.asked)), reject)
+        .finally(() => signal.removeEventListener('abort', leave))
     })
   }
 
   #begin(sleeping: Backend): Flight {
     const abort = new AbortController()
-    const flight: Flight = { done: this.#ask(sleeping, abort.signal), abort, waiters: 0 }
+    const flight: Flight = { asked: sleeping, done: this.#ask(sleeping, abort.signal), abort, waiters: 0 }
     this.#flights.set(sleeping.id, flight)
     flight.done.catch(() => undefined).finally(() => this.#land(sleeping.id, flight))
     return flight
@@ -50,4 +55,14 @@ export class WakeFlights {
   #land(id: string, flight: Flight): void {
     if (this.#flights.get(id) === flight) this.#flights.delete(id)
   }
+}
+
+/** An answer that leaves the endpoints as they were leaves those of `sent`, too. */
+function answerFor(sent: Backend, answer: Resolution, asked: Backend): Resolution {
+  const before = endpointsText(asked)
+  return endpointsText(sent) !== before && endpointsText(backend(answer)) === before ? sent : answer
+}
+
+function endpointsText({ endpoints }: Backend): string {
+  return endpoints.map(formatAddress).join()
 }
