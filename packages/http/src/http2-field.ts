@@ -3,7 +3,7 @@ export const PLAIN = 0
 /** Makes its message malformed (RFC 9113 section 8.1.1). */
 export const FORBIDDEN = 1
 /** Is not passed on. */
-export const DROPPED = 2
+const DROPPED = 2
 /** Would be another field to a backend that makes variables of its fields, and one that says how long the message is. */
 export const AMBIGUOUS = 3
 export const COOKIE = 4

@@ -13,14 +13,11 @@ const maxRemembered = 1_024
 /** For a header block while it is written. */
 let block: Buffer = Buffer.allocUnsafe(32_768)
 
-/** Told of each stream that is over. */
-export type OnStreamClosed = () => void
-
 /** The streams of one client that are open, and the windows that they share. */
 export class Http2Streams {
   readonly encoder: HpackEncoder = new HpackEncoder()
   readonly #output: Output
-  readonly #onClosed: OnStreamClosed
+  readonly #onClosed: () => void
   readonly #open = new Map<number, Http2Stream>()
   /** Those with something to send that the client does not take yet. */
   readonly #waiting = new Set<Http2Stream>()
@@ -31,7 +28,8 @@ export class Http2Streams {
   #window = connectionWindow
   #taken = 0
 
-  constructor(output: Output, onClosed: OnStreamClosed) {
+  /** `onClosed` is told of each stream that is over. */
+  constructor(output: Output, onClosed: () => void) {
     this.#output = output
     this.#onClosed = onClosed
   }
