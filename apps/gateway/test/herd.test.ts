@@ -4,11 +4,8 @@ import type { HerdClient } from './herd/clients.ts'
 import { type Field, field, type FieldOptions } from './herd/field.ts'
 
 const size = 1_000
-/** `HERD=full`: the whole of it, with the comparison that says what a cold start adds. */
-const full = process.env['HERD'] === 'full'
-const strangers = full ? 10_000 : 2_000
-/** Of the comparison: more give a steadier figure. */
-const rounds = Number(process.env['HERD_ROUNDS'] ?? 3)
+/** `HERD=full`: as many strangers as it takes to be sure. What a cold start adds is what `herd/figure.ts` measures. */
+const strangers = process.env['HERD'] === 'full' ? 10_000 : 2_000
 
 /** What each protocol says to clients of a tenant that does not start in time. */
 const notStarted: Readonly<Record<ProtocolName, string>> = {
@@ -69,67 +66,6 @@ describe('1,000 clients of every protocol', () => {
     expect(after - before).toBeLessThan(96 * 1_048_576)
     await leave(of, clients)
   }, 60_000)
-
-  it.runIf(full)(
-    'are served as soon as those who wait for the late answer of a resolver',
-    async () => {
-      const [cold, late] = [await timings('cold'), await timings('late')]
-      for (const part of ['told', 'begun', 'dialled', 'served'] as const) {
-        print({
-          [`${part}: p50, p90, p99, most (ms)`]: {
-            'after a cold start': cold[part],
-            'after a late answer': late[part],
-          },
-        })
-      }
-      // Far off only when somebody waits who need not.
-      expect(cold.served[2]).toBeLessThan(3 * late.served[2]! + 2_000)
-    },
-    240_000,
-  )
-
-  /** The best of some rounds, by what 99 of 100 clients see. */
-  async function timings(kind: 'cold' | 'late'): Promise<Timing> {
-    const of = await open({ late: kind === 'late', coldStart: { wokenTtlMs: 0 } })
-    const all: Timing[] = []
-    for (let round = 0; round < rounds; round++) all.push(await timing(of, kind))
-    await of.stop()
-    return all.toSorted((a, b) => a.served[2]! - b.served[2]!)[0]!
-  }
-
-  interface Timing {
-    readonly told: number[]
-    readonly begun: number[]
-    readonly dialled: number[]
-    readonly served: number[]
-  }
-
-  /** Milliseconds (p50, p90, p99, most) from the backend's readiness, or the resolver's answer, of a herd that has waited for it. */
-  async function timing(of: Field, kind: 'cold' | 'late'): Promise<Timing> {
-    of.holdBack()
-    if (kind === 'late') {
-      of.letGo()
-      await of.start()
-    }
-    await of.observed()
-    const clients = of.herd(size)
-    const served: number[] = []
-    for (const { answer } of clients) void answer.then(() => served.push(now()))
-    await waiting(of, size)
-    of.letGo(kind === 'late' ? 'answer' : 'go')
-    expect(await tally(clients)).toEqual({ kept: size })
-    const { readyAt, routes, dials } = await of.observed()
-    await leave(of, clients)
-    await of.sleep()
-    const ours = dials.filter(({ session }) => session)
-    const since = (times: readonly number[]): number[] => quantiles(times.map((at) => at - readyAt))
-    return {
-      told: since(routes),
-      begun: since(ours.map(({ from }) => from)),
-      dialled: since(ours.map(({ to }) => to)),
-      served: since(served),
-    }
-  }
 
   it('of whom half leave: no dial for those', async () => {
     const of = await open()
@@ -198,13 +134,6 @@ async function tally(clients: readonly HerdClient[]): Promise<Record<string, num
 }
 
 const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((a, b) => a + b, 0)
-
-function quantiles(values: readonly number[]): number[] {
-  const sorted = values.toSorted((a, b) => a - b)
-  return [0.5, 0.9, 0.99, 1].map(
-    (q) => Math.round(10 * sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!) / 10,
-  )
-}
 
 const kib = (bytes: number): string => `${Math.round(bytes / 1_024)} KiB`
 

@@ -1,7 +1,8 @@
 /**
- * `backend-process.ts <directory>`: one process that speaks every protocol as cheaply as it can, for a thousand clients at a time. It
- * listens as soon as there is a file `go`. Its parent dies with it on the channel between them.
+ * `backend-process.ts <directory>`: one process that speaks every protocol as cheaply as it can, for a thousand clients at a time. Told
+ * to start, it listens as soon as there is a file `go`, until it is told to sleep. It ends with the channel to its parent.
  */
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer as httpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
@@ -126,21 +127,42 @@ const servers: Record<string, Server> = {
   tcp: raw(tcp),
 }
 
+const sockets = new Set<Socket>()
+for (const [name, server] of Object.entries(servers)) {
+  server.on('connection', (socket: Socket) => {
+    add(accepted, name)
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
+}
+
 async function listen(): Promise<void> {
   for (const [name, server] of Object.entries(servers)) {
-    server.on('connection', () => add(accepted, name))
-    await new Promise<void>((resolve) =>
-      server.listen({ port: ports[name]!, host: '127.0.0.1', backlog: 4_096 }, resolve),
-    )
+    server.listen({ port: ports[name]!, host: '127.0.0.1', backlog: 4_096 })
+    await once(server, 'listening')
   }
   process.send?.({ readyAt: String(process.hrtime.bigint()) })
 }
 
-process.on('disconnect', () => process.exit())
-process.on('message', () => process.send?.({ accepted, served }))
+function listenWhenTold(): void {
+  const poll = setInterval(() => {
+    if (!existsSync(join(directory, 'go'))) return
+    clearInterval(poll)
+    void listen()
+  }, 2)
+}
 
-const poll = setInterval(() => {
-  if (!existsSync(join(directory, 'go'))) return
-  clearInterval(poll)
-  void listen()
-}, 2)
+/** Settles when nobody listens any more. */
+async function sleep(): Promise<void> {
+  const closed = Object.values(servers).map((server) => once(server.close(), 'close'))
+  for (const socket of sockets) socket.destroy()
+  await Promise.all(closed)
+  process.send?.({})
+}
+
+process.on('disconnect', () => process.exit())
+process.on('message', (message) => {
+  if (message === 'counts') process.send?.({ accepted, served })
+  else if (message === 'sleep') void sleep()
+  else listenWhenTold()
+})

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findFreePort, type Launched } from '@proxy/test-servers'
@@ -11,6 +11,8 @@ export interface FieldOptions {
   readonly coldStart?: Readonly<Record<string, unknown>>
   /** The tenant never sleeps; its resolver is slow to answer instead. Default false. */
   readonly late?: boolean
+  /** Default: unless late. */
+  readonly cache?: boolean
 }
 
 /** What the gateway's hooks said, in milliseconds of the machine's monotonic clock. */
@@ -63,11 +65,11 @@ export class Field {
   }
 
   /** So many clients, of every protocol in turn. */
-  herd(size: number): HerdClient[] {
-    return Array.from({ length: size }, (_, index) => this.client(protocolNames[index % protocolNames.length]!, 'herd'))
+  herd(size: number, protocols: readonly ProtocolName[] = protocolNames): HerdClient[] {
+    return Array.from({ length: size }, (_, index) => this.client(protocols[index % protocols.length]!, 'herd'))
   }
 
-  /** Processes that were started for the tenant so far. */
+  /** How often the tenant was started so far. */
   get starts(): number {
     const file = join(this.directory, 'starts')
     return existsSync(file) ? readFileSync(file, 'utf8').length : 0
@@ -88,7 +90,7 @@ export class Field {
     return this.#desk('start')
   }
 
-  /** Ends the backend's process: the tenant sleeps again. */
+  /** The backend listens no more: the tenant sleeps again. */
   sleep(): Promise<unknown> {
     return this.#desk('sleep')
   }
@@ -99,6 +101,12 @@ export class Field {
 
   observed(): Promise<Observed> {
     return this.#desk('observed')
+  }
+
+  /** How often the resolver was asked: without a cache, once for each session. */
+  async asked(): Promise<number> {
+    const { resolver } = await statsOf(this.adminPort)
+    return resolver['asked'] as number
   }
 
   /** Connections that are open to the gateway. */
@@ -114,6 +122,16 @@ export class Field {
     return workers.reduce((sum, worker) => sum + of(worker), 0)
   }
 
+  /** Processor time of the gateway's processes so far, in milliseconds. */
+  async cpuMs(): Promise<number> {
+    const { workers } = await statsOf(this.adminPort)
+    const of = (pid: number): number =>
+      readdirSync(`/proc/${pid}/task`)
+        .map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]))
+        .reduce((sum, ns) => sum + ns / 1e6, 0)
+    return workers.reduce((sum, { pid }) => sum + of(pid), 0)
+  }
+
   async stop(): Promise<void> {
     await this.gateway.stop()
   }
@@ -124,13 +142,18 @@ export class Field {
   }
 }
 
-export async function field({ workers = 1, coldStart = {}, late = false }: FieldOptions = {}): Promise<Field> {
+export async function field({
+  workers = 1,
+  coldStart = {},
+  late = false,
+  cache = !late,
+}: FieldOptions = {}): Promise<Field> {
   const named = async (names: readonly string[]): Promise<Record<string, number>> =>
     Object.fromEntries(await Promise.all(names.map(async (name) => [name, await findFreePort()] as const)))
   const listeners = await named(protocolNames)
   const backends = await named(protocolNames)
   const [adminPort, deskPort] = [await findFreePort(), await findFreePort()]
-  const settings = { listeners, adminPort, workers, coldStart, cache: !late }
+  const settings = { listeners, adminPort, workers, coldStart, cache }
   const directory = directoryOf({
     'ports.json': JSON.stringify(backends),
     'gateway.config.mjs': configModule(settings),

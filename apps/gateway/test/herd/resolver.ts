@@ -28,12 +28,13 @@ export interface HerdResolverOptions {
   readonly late: boolean
 }
 
-/** Knows one tenant, and starts one process for it. */
+/** Knows one tenant, and has one process for it: from its second start on, all there is to a start is that it listens. */
 export function herdResolver({ scripts, directory, deskPort, late }: HerdResolverOptions): Resolver {
   const ports = JSON.parse(readFileSync(join(directory, 'ports.json'), 'utf8')) as Record<string, number>
   let child: ChildProcess | undefined
   let ready = false
   let answered: Promise<void> | undefined
+  let asked = 0
 
   // Where the resolver lives in several processes, the first one answers.
   const desk = createServer((request, response) => {
@@ -54,14 +55,10 @@ export function herdResolver({ scripts, directory, deskPort, late }: HerdResolve
   }
 
   async function sleep(): Promise<object> {
-    const ended = child
-    child = undefined
     answered = undefined
     ready = false
-    if (ended?.exitCode === null) {
-      ended.kill('SIGKILL')
-      await once(ended, 'exit')
-    }
+    child?.send('sleep')
+    if (child !== undefined) await once(child, 'message')
     return {}
   }
 
@@ -73,7 +70,8 @@ export function herdResolver({ scripts, directory, deskPort, late }: HerdResolve
 
   async function start(signal?: AbortSignal): Promise<void> {
     appendFileSync(join(directory, 'starts'), '.')
-    child = fork(join(scripts, 'backend-process.ts'), [directory], { execArgv: flags })
+    child ??= fork(join(scripts, 'backend-process.ts'), [directory], { execArgv: flags })
+    child.send('start')
     const [message] = await once(child, 'message', signal && { signal })
     observed.readyAt = Number((message as { readyAt: string }).readyAt) / 1e6
     ready = true
@@ -89,11 +87,16 @@ export function herdResolver({ scripts, directory, deskPort, late }: HerdResolve
     name: 'herd',
     resolve({ key, listener }: RouteRequest): Resolution | Promise<Resolution> {
       if (key !== 'herd' && key !== 'herd.localhost') throw new ResolveError('NOT_FOUND')
+      asked++
       const endpoint = `127.0.0.1:${ports[listener]}`
       if (late) return (answered ??= released()).then(() => ({ id: 'herd', endpoint }))
       return { id: 'herd', endpoint, state: ready ? 'ready' : 'asleep' }
     },
     ...(late ? {} : { wake: async (backend, signal) => start(signal).then(() => backend) }),
-    close: () => desk.close() && sleep().then(() => {}),
+    stats: () => ({ asked }),
+    async close() {
+      desk.close()
+      if (child?.connected === true) child.disconnect()
+    },
   }
 }
