@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Binding, Link, LinkHandler } from '../contracts.ts'
-import { canWriteDirectly, writeError } from './direct-write.ts'
+import { canWriteDirectly, handleError } from './direct-write.ts'
 import { nodeTransport } from './node.ts'
 
 const opened: { close(): Promise<void> }[] = []
@@ -145,6 +145,11 @@ describe('writing below the streams of Node', () => {
   })
 
   it('names errors as the streams of Node do', () => {
-    expect(writeError(-32)).toMatchObject({ message: 'write EPIPE', code: 'EPIPE', errno: -32, syscall: 'write' })
+    expect(handleError(-32, 'write')).toMatchObject({
+      message: 'write EPIPE',
+      code: 'EPIPE',
+      errno: -32,
+      syscall: 'write',
+    })
   })
 })

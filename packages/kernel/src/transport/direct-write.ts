@@ -128,8 +128,8 @@ function keep(queued: WriteRequest, writer: Writer, copy: Uint8Array | string): 
   }
 }
 
-/** The error that a stream of Node would report. */
-export function writeError(errno: number): NodeJS.ErrnoException {
+/** The error that a socket of Node would report. */
+export function handleError(errno: number, syscall: string): NodeJS.ErrnoException {
   const code = getSystemErrorName(errno)
-  return Object.assign(new Error(`write ${code}`), { errno, code, syscall: 'write' })
+  return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
 }

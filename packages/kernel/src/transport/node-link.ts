@@ -1,16 +1,16 @@
 import type { Socket } from 'node:net'
 import type { Address } from '../contracts.ts'
-import { canWriteDirectly, type WriteHandle, type Writer, writeDirectly, writeError } from './direct-write.ts'
+import { canWriteDirectly, handleError, type WriteHandle, type Writer, writeDirectly } from './direct-write.ts'
 import { linkOf, StreamLink } from './stream-link.ts'
 
 /**
  * One buffer for all reads of the process: libuv reads into it and the callback returns before the next read begins.
  * What outlives the callback is copied by whoever keeps it, `write` included, as a partial write keeps the pointer.
  */
-const readBuffer: Buffer = Buffer.allocUnsafeSlow(65_536)
+export const readBuffer: Buffer = Buffer.allocUnsafeSlow(65_536)
 
 /** Bytes that may wait in a socket's queue before the writer is told to stop. */
-const highWaterMark = 65_536
+export const highWaterMark = 65_536
 
 interface Handle extends WriteHandle {
   useUserBuffer?(buffer: Buffer): void
@@ -56,7 +56,7 @@ function readIntoShared(socket: Internals): boolean {
   return true
 }
 
-function toAddress(host: string | undefined, port: number | undefined): Address {
+export function toAddress(host: string | undefined, port: number | undefined): Address {
   const plain = host?.startsWith('::ffff:') && host.includes('.') ? host.slice(7) : host
   return { host: plain ?? '', port: port ?? 0 }
 }
@@ -142,7 +142,7 @@ export class NodeLink extends StreamLink implements Writer {
 
   #fail(errno: number): boolean {
     this.ready = false
-    this.duplex.destroy(writeError(errno))
+    this.duplex.destroy(handleError(errno, 'write'))
     return false
   }
 

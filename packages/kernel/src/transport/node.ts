@@ -1,13 +1,23 @@
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
 import type { Acceptor, Binding, ConnectOptions, Link, ListenOptions, Transport } from '../contracts.ts'
-import { type ErrorCode, GatewayError } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
+import { dialErrorCode } from './dial-error.ts'
+import { handleError } from './direct-write.ts'
+import { dialHandle } from './handle-dialling.ts'
+import { HandleLink } from './handle-link.ts'
 import { NodeLink, onread } from './node-link.ts'
+import { KEEPALIVE_SECONDS, prepare } from './socket-options.ts'
+import { type TcpHandle, type TcpHandles, tcpHandles } from './tcp-handles.ts'
 
-/** Idle seconds before the first keepalive probe: finds peers that vanished without a FIN. */
-const keepAliveMs = 30_000
+const keepAliveMs = KEEPALIVE_SECONDS * 1_000
 
 class NodeTransport implements Transport {
   readonly name = 'node'
+  readonly #handles: TcpHandles | undefined
+
+  constructor(handles: TcpHandles | undefined) {
+    this.#handles = handles
+  }
 
   listen(options: ListenOptions, acceptor: Acceptor): Promise<Binding> {
     // A server of Node's would close the descriptor, which is the caller's.
@@ -25,6 +35,7 @@ class NodeTransport implements Transport {
         server.off('error', reject)
         server.on('error', (error) => acceptor.onError(error))
         server.on('connection', (socket: Socket) => acceptor.onLink(NodeLink.accepted(socket)))
+        if (this.#handles !== undefined) acceptHandles(server, this.#handles, acceptor)
         resolve(bindingOf(server))
       })
     })
@@ -32,9 +43,25 @@ class NodeTransport implements Transport {
 
   connect(options: ConnectOptions, signal: AbortSignal): Promise<Link> {
     if (signal.aborted) return Promise.reject(GatewayError.from(signal.reason, 'PROXY_CLIENT_GONE'))
+    if (this.#handles !== undefined && isIP(options.host) !== 0) return dialHandle(options, signal, this.#handles)
     return new Promise((resolve, reject) => {
       new Connecting(options, signal, resolve, reject)
     })
+  }
+}
+
+interface ListeningHandle extends Partial<TcpHandle> {
+  onconnection?: (status: number, handle: TcpHandle) => void
+}
+
+/** Takes connections over before the server makes sockets of them. */
+function acceptHandles(server: Server, handles: TcpHandles, acceptor: Acceptor): void {
+  const { _handle: listening } = server as Server & { _handle?: ListeningHandle | null }
+  if (typeof listening?.onconnection !== 'function') return
+  listening.onconnection = (status, handle) => {
+    if (status < 0) return acceptor.onError(handleError(status, 'accept'))
+    prepare(handle)
+    acceptor.onLink(new HandleLink(handle, handles))
   }
 }
 
@@ -131,7 +158,7 @@ function onConnect(this: ConnectingSocket): void {
 }
 
 function onConnectError(this: ConnectingSocket, error: NodeJS.ErrnoException): void {
-  this[CONNECTING]?.fail(new GatewayError(codeOf(error), { cause: error }))
+  this[CONNECTING]?.fail(new GatewayError(dialErrorCode(error), { cause: error }))
 }
 
 function onConnectTimeout(connecting: Connecting): void {
@@ -140,17 +167,15 @@ function onConnectTimeout(connecting: Connecting): void {
 
 function ignore(): void {}
 
-function codeOf(error: NodeJS.ErrnoException): ErrorCode {
-  if (error.syscall === 'getaddrinfo') return 'PROXY_DIAL_DNS'
-  if (error.code === 'ECONNREFUSED') return 'PROXY_DIAL_REFUSED'
-  if (error.code === 'ETIMEDOUT') return 'PROXY_DIAL_TIMEOUT'
-  return 'PROXY_DIAL_UNREACHABLE'
-}
-
 /**
  * Node's TCP sockets: no Nagle delay, keepalive after 30 s of silence, half-open allowed, reads into one shared buffer
  * where Node allows it. The kernel's default.
  */
 export function nodeTransport(): Transport {
-  return new NodeTransport()
+  return new NodeTransport(tcpHandles)
+}
+
+/** The same where the runtime gives no handles out. */
+export function socketTransport(): Transport {
+  return new NodeTransport(undefined)
 }
