@@ -5,6 +5,12 @@ import { cpuSeconds, memoryKib, processTree, slabKib } from './proc.ts'
 import type { Sample } from './row.ts'
 import type { Running } from './subject.ts'
 
+/**
+ * Traffic before memory is read. A heap grows once, to what traffic makes of it, and not with every connection: 8 MiB that come between the two
+ * readings would look like a KiB for each.
+ */
+export const trafficSeconds = 2
+
 /** Lets timers, collectors and buffers come to rest before anything is read. */
 const settleMs = 600
 

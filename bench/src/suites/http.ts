@@ -1,4 +1,4 @@
-import { idleMemory } from '../idle.ts'
+import { idleMemory, trafficSeconds } from '../idle.ts'
 import { measureLoad } from '../load.ts'
 import { latencySample, sampleOf } from '../native.ts'
 import { direct } from '../subjects/direct.ts'
@@ -39,7 +39,11 @@ const idle: Workload = {
   fresh: true,
   rounds: 2,
   suits: (subject) => subject !== direct,
-  run: (bench, target, span) => idleMemory(bench, target, 'http-client', bench.idleCounts(span.quick)),
+  run: async (bench, target, span) => {
+    const load = { mode: 'load', connections: 64, request: 'get' }
+    await measureLoad(bench, 'http-client', load, target, { ...span, seconds: trafficSeconds })
+    return idleMemory(bench, target, 'http-client', bench.idleCounts(span.quick))
+  },
 }
 
 export const httpSuite: Suite = {

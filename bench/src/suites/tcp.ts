@@ -1,4 +1,4 @@
-import { idleCpuTime, idleKernelMemory, idleMemory } from '../idle.ts'
+import { idleCpuTime, idleKernelMemory, idleMemory, trafficSeconds } from '../idle.ts'
 import { measureLoad } from '../load.ts'
 import { latencySample, sampleOf } from '../native.ts'
 import type { Sample } from '../row.ts'
@@ -41,13 +41,14 @@ const bulk = (connections: number, id: string): Workload => ({
   },
 })
 
+const newConnections = { mode: 'rate', connections: 50, size: message }
+
 const rate: Workload = {
   id: 'rate',
   name: 'connections: connect, first packet, answer, close',
   unit: 'conn/s',
   run: async (bench, target, span) => {
-    const load = { mode: 'rate', connections: 50, size: message }
-    const report = await measureLoad(bench, 'tcp-client', load, target, span)
+    const report = await measureLoad(bench, 'tcp-client', newConnections, target, span)
     return sampleOf(report, report.requests, target.pid !== undefined)
   },
 }
@@ -72,7 +73,10 @@ const idle: Workload = {
   fresh: true,
   rounds: 2,
   suits: proxies,
-  run: (bench, target, span) => idleMemory(bench, target, 'tcp-client', bench.idleCounts(span.quick)),
+  run: async (bench, target, span) => {
+    await measureLoad(bench, 'tcp-client', newConnections, target, { ...span, seconds: trafficSeconds })
+    return idleMemory(bench, target, 'tcp-client', bench.idleCounts(span.quick))
+  },
 }
 
 /** What the kernel keeps is the same for every proxy that has two sockets for a connection; one of each kind shows it. */
