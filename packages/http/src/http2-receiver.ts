@@ -149,7 +149,10 @@ export class Http2Receiver implements FrameSink {
       return this.#isUnexpected(stream, id)
     }
     const error = stream.receive(bytes, start, end, size, (flags & END_STREAM) !== 0)
-    if (error !== NO_ERROR) this.#to.onStreamError(id, error)
+    if (error === NO_ERROR) return NO_ERROR
+    // Nobody takes it, and the other streams need the room.
+    this.#streams.consumed(size)
+    this.#to.onStreamError(id, error)
     return NO_ERROR
   }
 

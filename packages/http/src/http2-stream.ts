@@ -1,4 +1,5 @@
 import type { Field } from './http2-field.ts'
+import { HeldBody } from './held-body.ts'
 import { FLOW_CONTROL_ERROR, maxInt31, NO_ERROR, PROTOCOL_ERROR } from './http2-frames.ts'
 import type { Http2Streams } from './http2-streams.ts'
 
@@ -41,7 +42,7 @@ export class Http2Stream {
   #taken = 0
   #paused = true
   #delivered = false
-  #held: Buffer[] = []
+  readonly #held = new HeldBody()
   #trailers: readonly Field[] = noFields
   /** -1: the client has not said. */
   readonly #length: number
@@ -79,7 +80,7 @@ export class Http2Stream {
   resume(): void {
     if (!this.#paused || this.closed) return
     this.#paused = false
-    while (this.#held.length > 0 && !this.#paused) {
+    while (!this.#held.isEmpty && !this.#paused) {
       const bytes = this.#held.shift()!
       this.#deliver(bytes, 0, bytes.length)
     }
@@ -97,7 +98,7 @@ export class Http2Stream {
     if (size > end - start) this.#consumed(size - (end - start))
     this.remoteEnded = ended
     if (end > start) {
-      if (this.#paused) this.#held.push(Buffer.from(bytes.subarray(start, end)))
+      if (this.#paused) this.#held.push(bytes, start, end)
       else this.#deliver(bytes, start, end)
     }
     this.#deliverEnd()
@@ -119,7 +120,7 @@ export class Http2Stream {
   }
 
   #deliverEnd(): void {
-    if (!this.remoteEnded || this.#delivered || this.#paused || this.closed || this.#held.length > 0) return
+    if (!this.remoteEnded || this.#delivered || this.#paused || this.closed || !this.#held.isEmpty) return
     this.#delivered = true
     this.#handler?.onRequestEnd(this.#trailers)
   }
@@ -220,8 +221,8 @@ export class Http2Stream {
   over(): void {
     this.closed = true
     // What nobody took is not in the way of the other streams.
-    for (const bytes of this.#held) this.#all.consumed(bytes.length)
-    this.#held = []
+    for (let bytes = this.#held.shift(); bytes !== undefined; bytes = this.#held.shift())
+      this.#all.consumed(bytes.length)
     this.#waiting = []
     this.#handler?.onClosed()
   }

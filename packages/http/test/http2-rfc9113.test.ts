@@ -196,6 +196,21 @@ describe('flow control (5.2)', () => {
   })
 })
 
+describe('flow control of streams that are reset', () => {
+  it('gives back the DATA that was wrong, so that the others go on', async () => {
+    // Nobody is answered before the DATA is there.
+    const { port } = await gateway(1, { h2c: true, onRequest: () => new Promise(() => {}) })
+    const frames = new Frames(port)
+    // 90 times 16 KiB are more than the window of the connection.
+    for (let id = 1; id < 180; id += 2) {
+      frames.frame(1, 4, id, post + literal('content-length', '1'))
+      frames.frame(0, 0, id, 'x'.repeat(16_384))
+      await until(() => find(frames, 3, id) !== undefined || find(frames, 7, 0) !== undefined)
+    }
+    expect(find(frames, 7, 0)).toBeUndefined()
+  })
+})
+
 describe('cookies that came in several fields', () => {
   it('go to the backend in one (8.2.3)', async () => {
     const port = await nodeBackend((req, res) => res.end(req.rawHeaders.filter((_, i) => i % 2 === 1).join('|')))
