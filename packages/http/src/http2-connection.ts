@@ -20,6 +20,7 @@ import { Http2Head, readHead } from './http2-head.ts'
 import { Output } from './http2-output.ts'
 import { Http2Receiver, type Receiver } from './http2-receiver.ts'
 import { Http2Request } from './http2-request.ts'
+import { Http2Routing } from './http2-routing.ts'
 import { ownSettings, type PeerSettings } from './http2-settings.ts'
 import { Http2Stream, streamWindow } from './http2-stream.ts'
 import { connectionWindow, defaultWindow, Http2Streams } from './http2-streams.ts'
@@ -36,6 +37,7 @@ export class Http2Connection implements Served, LinkHandler, Receiver {
   readonly session: Session
   readonly forwarder: Forwarder
   readonly streams: Http2Streams
+  readonly routing: Http2Routing = new Http2Routing(this)
   /** The link is the kernel's again. */
   over = false
   readonly #link: Link

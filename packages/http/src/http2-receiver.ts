@@ -5,7 +5,6 @@ import {
   COMPRESSION_ERROR,
   CONTINUATION,
   DATA,
-  END_HEADERS,
   END_STREAM,
   ENHANCE_YOUR_CALM,
   FLOW_CONTROL_ERROR,
@@ -24,16 +23,14 @@ import {
   SETTINGS,
   STREAM_CLOSED,
   WINDOW_UPDATE,
-  WITH_PRIORITY,
 } from './http2-frames.ts'
+import { type BlockSink, HeaderBlocks } from './http2-header-blocks.ts'
 import { PeerSettings } from './http2-settings.ts'
 import type { Http2Stream } from './http2-stream.ts'
 import type { Http2Streams } from './http2-streams.ts'
 
 /** Fields of one head. */
 const maxFields = 128
-/** CONTINUATION frames of one head. */
-const maxContinuations = 32
 
 /** What a client's frames come to. */
 export interface Receiver {
@@ -53,23 +50,14 @@ export interface Receiver {
   readonly over: boolean
 }
 
-/** Header blocks that take more than one frame. */
-interface Unfinished {
-  readonly stream: number
-  readonly ended: boolean
-  readonly parts: Buffer[]
-  size: number
-}
-
 /** Holds each frame of a client against RFC 9113, and says what it comes to. */
-export class Http2Receiver implements FrameSink {
+export class Http2Receiver implements FrameSink, BlockSink {
   readonly #to: Receiver
   readonly #streams: Http2Streams
   readonly #decoder: HpackDecoder
   readonly #settings = new PeerSettings()
-  readonly #maxBlock: number
+  readonly #blocks: HeaderBlocks
   #greeted = false
-  #unfinished: Unfinished | undefined = undefined
   /** The highest stream that the client has opened. */
   lastStream = 0
 
@@ -78,7 +66,7 @@ export class Http2Receiver implements FrameSink {
     this.#to = to
     this.#streams = streams
     this.#decoder = new HpackDecoder(maxHeadBytes, maxFields)
-    this.#maxBlock = Math.max(maxHeadBytes * 2, 32_768)
+    this.#blocks = new HeaderBlocks(this, Math.max(maxHeadBytes * 2, 32_768))
   }
 
   onFrame(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): boolean {
@@ -98,8 +86,8 @@ export class Http2Receiver implements FrameSink {
       if (type !== SETTINGS || (flags & ACK) !== 0) return PROTOCOL_ERROR
       this.#greeted = true
     }
-    const unfinished = this.#unfinished
-    if (unfinished !== undefined && (type !== CONTINUATION || stream !== unfinished.stream)) return PROTOCOL_ERROR
+    const { open } = this.#blocks
+    if (open !== 0 && (type !== CONTINUATION || stream !== open)) return PROTOCOL_ERROR
     const trifle = type > HEADERS && type !== RST_STREAM && type !== WINDOW_UPDATE && type !== CONTINUATION
     const empty = type === DATA && start === end && (flags & END_STREAM) === 0
     return (trifle || empty) && !this.#to.onTrifle() ? ENHANCE_YOUR_CALM : NO_ERROR
@@ -110,7 +98,7 @@ export class Http2Receiver implements FrameSink {
       case DATA:
         return this.#data(flags, stream, bytes, start, end)
       case HEADERS:
-        return this.#headers(flags, stream, bytes, start, end)
+        return this.#blocks.headers(flags, stream, bytes, start, end)
       case PRIORITY:
         return this.#priority(stream, bytes, start, end)
       case RST_STREAM:
@@ -126,7 +114,7 @@ export class Http2Receiver implements FrameSink {
       case WINDOW_UPDATE:
         return this.#windowUpdate(stream, bytes, start, end)
       case CONTINUATION:
-        return this.#continuation(flags, bytes, start, end)
+        return this.#blocks.continuation(flags, bytes, start, end)
       default:
         return NO_ERROR
     }
@@ -169,42 +157,8 @@ export class Http2Receiver implements FrameSink {
 
   // ---- heads ------------------------------------------------------------------------------------------------
 
-  #headers(flags: number, id: number, bytes: Buffer, start: number, end: number): number {
-    if (id % 2 === 0) return PROTOCOL_ERROR
-    if ((flags & PADDED) !== 0) {
-      if (start === end) return FRAME_SIZE_ERROR
-      end -= bytes[start++]!
-    }
-    let selfish = false
-    if ((flags & WITH_PRIORITY) !== 0) {
-      if (end - start < 5) return end < start ? PROTOCOL_ERROR : FRAME_SIZE_ERROR
-      selfish = (bytes.readUInt32BE(start) & maxInt31) === id
-      start += 5
-    }
-    if (end < start) return PROTOCOL_ERROR
-    // It would depend on itself, which RFC 9113 has no word for any more, and RFC 7540 calls an error.
-    if (selfish) return PROTOCOL_ERROR
-    const ended = (flags & END_STREAM) !== 0
-    if ((flags & END_HEADERS) !== 0) return this.#head(id, ended, bytes, start, end)
-    const part = Buffer.from(bytes.subarray(start, end))
-    this.#unfinished = { stream: id, ended, parts: [part], size: part.length }
-    return NO_ERROR
-  }
-
-  #continuation(flags: number, bytes: Buffer, start: number, end: number): number {
-    const unfinished = this.#unfinished
-    if (unfinished === undefined) return PROTOCOL_ERROR
-    const { parts } = unfinished
-    unfinished.size += end - start
-    if (unfinished.size > this.#maxBlock || parts.length > maxContinuations) return ENHANCE_YOUR_CALM
-    parts.push(Buffer.from(bytes.subarray(start, end)))
-    if ((flags & END_HEADERS) === 0) return NO_ERROR
-    this.#unfinished = undefined
-    return this.#head(unfinished.stream, unfinished.ended, Buffer.concat(parts), 0, unfinished.size)
-  }
-
   /** A whole header block. It is read whatever comes of it, as the next one may refer to it. */
-  #head(id: number, ended: boolean, bytes: Buffer, start: number, end: number): number {
+  onBlock(id: number, ended: boolean, bytes: Buffer, start: number, end: number): number {
     const decoder = this.#decoder
     if (!decoder.decode(bytes, start, end)) return COMPRESSION_ERROR
     if (id > this.lastStream) {
