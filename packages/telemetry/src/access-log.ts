@@ -1,8 +1,7 @@
 import type { Disposer, Hooks, Layer, LayerContext } from '@proxy/kernel'
-import { pino } from 'pino'
-import { sessionRecord } from './access-record.ts'
 import { LineBuffer } from './line-buffer.ts'
 import { requestLine } from './request-line.ts'
+import { sessionLine } from './session-line.ts'
 import { SharedSetup } from './shared-setup.ts'
 import { FileSink, type LogSink, standardOutput } from './log-sinks.ts'
 
@@ -51,12 +50,11 @@ export class AccessLogLayer implements AccessLog {
 
   #observe(hooks: Hooks): Disposer[] {
     const { base = {}, requests = false } = this.#options
-    const logger = pino({ level: 'info', base: { ...base } }, this.#lines)
-    const disposers = [hooks.on('session:end', (event) => logger.info(sessionRecord(event), 'session'))]
-    if (!requests) return disposers
+    const lines = this.#lines
     const members = Object.entries(base).map((entry) => `${entry.map((part) => JSON.stringify(part)).join(':')},`)
     const start = members.join('')
-    disposers.push(hooks.on('request:end', (event) => this.#lines.write(requestLine(event, start, Date.now()))))
+    const disposers = [hooks.on('session:end', (event) => lines.write(sessionLine(event, start, Date.now())))]
+    if (requests) disposers.push(hooks.on('request:end', (event) => lines.write(requestLine(event, start, Date.now()))))
     return disposers
   }
 

@@ -51,6 +51,35 @@ describe('LineBuffer', () => {
     expect(dropped).toBe(11)
   })
 
+  it('writes full chunks at once, and the rest only with more lines, or after a while', async () => {
+    const writes: { readonly text: string; readonly done: Written }[] = []
+    const sink: LogSink = {
+      maxChunkBytes: 16,
+      write: (chunk, done) => void writes.push({ text: chunk.toString(), done }),
+      reopen: () => {},
+      close: () => {},
+    }
+    const settle = (): void => {
+      const { text, done } = writes.at(-1)!
+      done(null, text.length)
+    }
+    const texts = (): string[] => writes.map(({ text }) => text)
+    const lines = new LineBuffer(sink, { delayMs: 5 })
+    for (const line of numbered(3)) lines.write(line)
+    expect(texts()).toEqual(['line 0\nline 1\n'])
+    settle()
+    expect(texts()).toHaveLength(1)
+    await expect.poll(texts).toEqual(['line 0\nline 1\n', 'line 2\n'])
+    for (const line of numbered(3, 3)) lines.write(line)
+    settle()
+    expect(texts().slice(2)).toEqual(['line 3\nline 4\n'])
+    const closed = lines.close()
+    settle()
+    expect(texts().slice(3)).toEqual(['line 5\n'])
+    settle()
+    await closed
+  })
+
   it('is not held up by a pipe that nobody reads', async () => {
     const pipe = new PassThrough({ highWaterMark: 10 })
     let dropped = 0

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { LineChunks } from './line-chunks.ts'
 import type { LogSink } from './log-sinks.ts'
 
 export interface LineBufferOptions {
-  /** Characters that may wait; lines that find no room are dropped. Default 4 Mi. */
+  /** Bytes that may wait; lines that find no room are dropped. Default 4 Mi. */
   readonly maxWaiting?: number | undefined
   /** Lines wait for so long for others to be written with, in milliseconds; 0 = not at all. Default 100. */
   readonly delayMs?: number | undefined
@@ -23,8 +24,7 @@ export class LineBuffer {
   readonly #maxWaiting: number
   readonly #delayMs: number
   readonly #onDropped: () => void
-  #lines: string[] = []
-  #size = 0
+  readonly #lines: LineChunks
   /** Of the chunk that is under way, what the sink has not taken. */
   #rest: Buffer | undefined = undefined
   #writing = false
@@ -33,6 +33,7 @@ export class LineBuffer {
 
   constructor(sink: LogSink, options: LineBufferOptions = {}) {
     this.#sink = sink
+    this.#lines = new LineChunks(sink.maxChunkBytes)
     this.#maxWaiting = options.maxWaiting ?? 4 * 1_024 * 1_024
     this.#delayMs = options.delayMs ?? 100
     this.#onDropped = options.onDropped ?? (() => undefined)
@@ -40,22 +41,20 @@ export class LineBuffer {
 
   /** `line` ends with a line feed. Never throws and never waits. */
   write(line: string): void {
-    if (this.#closed || this.#size + line.length > this.#maxWaiting) return this.#onDropped()
-    this.#lines.push(line)
-    this.#size += line.length
+    const lines = this.#lines
+    if (this.#closed || lines.bytes + line.length > this.#maxWaiting) return this.#onDropped()
+    lines.add(line)
     if (this.#writing || this.#rest !== undefined) return
-    if (this.#delayMs === 0 || this.#size >= this.#sink.maxChunkBytes) this.flush()
-    else this.#later(this.#delayMs)
+    if (this.#delayMs === 0) return this.flush()
+    if (lines.full) this.#send(false)
+    if (this.#timer === undefined) this.#later(this.#delayMs)
   }
 
   /** Writes what waits, unless the sink is busy or has just failed. */
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    while (!this.#writing && (this.#rest !== undefined || this.#lines.length > 0)) {
-      this.#rest ??= this.#nextChunk()
-      if (!this.#writeRest()) return
-    }
+    this.#send(true)
   }
 
   /** The file was renamed: lines go to a new one from here. */
@@ -68,13 +67,25 @@ export class LineBuffer {
     this.#closed = true
     const deadline = performance.now() + closeDeadlineMs
     this.flush()
-    while ((this.#writing || this.#lines.length > 0 || this.#rest !== undefined) && performance.now() < deadline) {
+    while ((this.#writing || this.#lines.bytes > 0 || this.#rest !== undefined) && performance.now() < deadline) {
       await delay(10)
     }
     clearTimeout(this.#timer)
-    for (const _ of this.#lines) this.#onDropped()
-    this.#lines = []
+    this.#drop()
     this.#sink.close()
+  }
+
+  /** `all`: even a chunk that would take more lines. Each write costs the waking of a thread. */
+  #send(all: boolean): void {
+    while (!this.#writing) {
+      if (this.#rest === undefined && (all || this.#lines.full)) this.#rest = this.#lines.take()?.bytes
+      if (this.#rest === undefined || !this.#writeRest()) return
+    }
+  }
+
+  #written(): void {
+    this.#send(this.#closed || this.#delayMs === 0)
+    if (!this.#writing && this.#lines.bytes > 0) this.#later(this.#delayMs)
   }
 
   /** False: the sink has failed, and is tried again later. */
@@ -88,23 +99,17 @@ export class LineBuffer {
       failed = error !== null
       this.#rest = bytes >= chunk.length ? undefined : chunk.subarray(bytes)
       if (failed) this.#later(retryMs)
-      else if (!here) this.flush()
+      else if (!here) this.#written()
     })
     here = false
     return !failed
   }
 
-  #nextChunk(): Buffer {
-    const { maxChunkBytes } = this.#sink
-    let count = 0
-    let size = 0
-    while (count < this.#lines.length && (count === 0 || size + this.#lines[count]!.length <= maxChunkBytes)) {
-      size += this.#lines[count++]!.length
+  /** What waits will not be written. */
+  #drop(): void {
+    for (let chunk = this.#lines.take(); chunk !== undefined; chunk = this.#lines.take()) {
+      for (let line = 0; line < chunk.lines; line++) this.#onDropped()
     }
-    const lines = count === this.#lines.length ? this.#lines : this.#lines.slice(0, count)
-    this.#lines = count === this.#lines.length ? [] : this.#lines.slice(count)
-    this.#size -= size
-    return Buffer.from(lines.join(''))
   }
 
   #later(delayMs: number): void {
