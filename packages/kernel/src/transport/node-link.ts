@@ -24,8 +24,13 @@ export const onread: { buffer: Buffer; callback: (length: number, buffer: Uint8A
   callback: onRead,
 }
 
+/** A link whose bytes are read into the shared buffer. */
+interface Acceptor {
+  accept(length: number): boolean
+}
+
 function onRead(this: Socket, length: number, _buffer: Uint8Array): boolean {
-  return (linkOf(this) as NodeLink).accept(length)
+  return (linkOf(this) as unknown as Acceptor).accept(length)
 }
 
 interface Fields {
@@ -43,16 +48,20 @@ function findFields(socket: Socket): Fields | undefined {
 
 let fields: Fields | undefined | null = null
 
+export function canReadIntoShared(socket: Socket): boolean {
+  if (fields === null) fields = findFields(socket)
+  return fields !== undefined && typeof (socket as Internals)._handle?.useUserBuffer === 'function'
+}
+
 /**
  * Accepted sockets take no `onread` option; setting what the option would have set saves the construction of a second
  * socket. False: not possible here, read through 'data' events.
  */
-function readIntoShared(socket: Internals): boolean {
-  if (fields === null) fields = findFields(socket)
-  const handle = socket._handle
-  if (fields === undefined || typeof handle?.useUserBuffer !== 'function') return false
-  Object.assign(socket, { [fields.buffer]: readBuffer, [fields.callback]: onRead })
-  handle.useUserBuffer(readBuffer)
+export function readIntoShared(socket: Socket): boolean {
+  if (!canReadIntoShared(socket)) return false
+  const { buffer, callback } = fields as Fields
+  Object.assign(socket, { [buffer]: readBuffer, [callback]: onRead })
+  ;(socket as Internals)._handle?.useUserBuffer?.(readBuffer)
   return true
 }
 

@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Link } from '../contracts.ts'
 import { nodeTransport } from './node.ts'
-import { streamLink } from './stream-link.ts'
+import { streamLink } from './over-stream.ts'
 
 async function connected(): Promise<{ link: Link; peer: Socket }> {
   const server = createServer()

@@ -1,6 +1,6 @@
 import { memoryTransport, transportConformance } from '@proxy/testkit'
 import type { Link, Transport } from '../contracts.ts'
-import { streamLink } from './stream-link.ts'
+import { streamLink } from './over-stream.ts'
 
 const wrapped = (link: Link): Link => streamLink(link.socket(), link)
 

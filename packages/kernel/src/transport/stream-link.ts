@@ -210,12 +210,3 @@ export class StreamLink implements Link {
     this.duplex.resume()
   }
 }
-
-/**
- * Makes a link of a Duplex that was built on top of `inner` (a TLS socket on `inner.socket()`). Addresses and byte
- * counters are those of `inner`; closing one closes the other.
- * `duplex` must be another object than `inner.socket()`: one Duplex has one link.
- */
-export function streamLink(duplex: Duplex, inner: Link): Link {
-  return new StreamLink(duplex, inner)
-}
