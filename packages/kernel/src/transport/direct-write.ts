@@ -97,6 +97,27 @@ export function writeDirectly(
   return 1
 }
 
+/** The same for the first bytes of a small buffer that the caller has borrowed, which is given back when they are sent. */
+export function writeLent(handle: WriteHandle, writer: Writer, lent: Buffer, length: number): number {
+  request ??= makeRequest()
+  const bytes = lent.subarray(0, length)
+  const error = handle.writeBuffer(request, bytes)
+  if (error === 0 && (streamBaseState as Int32Array)[kLastWriteWasAsync as number] === 0) {
+    smallBuffers.giveBack(lent)
+    return 0
+  }
+  if (error === 0) lend(request, writer, bytes, lent)
+  request = undefined
+  return error === 0 ? 1 : error
+}
+
+function lend(queued: WriteRequest, writer: Writer, bytes: Uint8Array, lent: Buffer): void {
+  queued.writer = writer
+  queued.bytes = bytes
+  queued.lent = lent
+  queued.buffers = smallBuffers
+}
+
 /**
  * A write that is queued keeps a pointer: what it points to must be ours. Small ones that will wait for sure share Node's
  * slab, as a buffer for each would multiply what a slow reader costs.

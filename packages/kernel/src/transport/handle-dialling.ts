@@ -1,29 +1,32 @@
-import { isIPv6 } from 'node:net'
 import type { ConnectOptions, Link } from '../contracts.ts'
 import { GatewayError } from '../errors.ts'
 import { dialErrorCode } from './dial-error.ts'
+import { DialWatch, type WatchedDial } from './dial-watch.ts'
 import { handleError } from './direct-write.ts'
 import { HandleLink } from './handle-link.ts'
+import { type HeldDial, loopTurn } from './loop-turn.ts'
 import { prepare } from './socket-options.ts'
 import type { ConnectRequest, TcpHandle, TcpHandles } from './tcp-handles.ts'
 
-/** Connects to an IP literal. */
+const watch = new DialWatch()
+
+/** Connects to an IP literal, at the end of this turn of the event loop. */
 export function dialHandle(options: ConnectOptions, signal: AbortSignal, handles: TcpHandles): Promise<Link> {
   return new Promise((resolve, reject) => {
-    new HandleDialling(options, signal, handles, resolve, reject).begin()
+    loopTurn.dial(new HandleDialling(options, signal, handles, resolve, reject))
   })
 }
 
 /** One connection attempt: ends in exactly one of connected, failed, timed out and aborted. */
-class HandleDialling {
+class HandleDialling implements HeldDial, WatchedDial {
+  over = false
   readonly #options: ConnectOptions
   readonly #signal: AbortSignal
   readonly #handles: TcpHandles
   readonly #resolve: (link: Link) => void
   readonly #reject: (error: GatewayError) => void
-  readonly #handle: TcpHandle
+  #handle: TcpHandle | undefined = undefined
   #timer: NodeJS.Timeout | undefined = undefined
-  #over = false
 
   constructor(
     options: ConnectOptions,
@@ -37,19 +40,19 @@ class HandleDialling {
     this.#handles = handles
     this.#resolve = resolve
     this.#reject = reject
-    this.#handle = handles.connecting()
   }
 
   begin(): void {
-    const { host, port, timeoutMs } = this.#options
+    if (this.#signal.aborted) return this.handleEvent()
+    const { host, port } = this.#options
     const request = this.#handles.connectRequest()
     request.dialling = this
     request.oncomplete = onConnect
-    const handle = this.#handle
-    const result = isIPv6(host) ? handle.connect6(request, host, port) : handle.connect(request, host, port)
-    if (result < 0) return this.#fail(errorOf(result))
-    this.#signal.addEventListener('abort', this)
-    this.#timer = setTimeout(onTimeout, timeoutMs, this)
+    const handle = this.#handles.connecting()
+    this.#handle = handle
+    const result = host.includes(':') ? handle.connect6(request, host, port) : handle.connect(request, host, port)
+    if (result < 0) this.#fail(errorOf(result))
+    else watch.watch(this)
   }
 
   /** The signal's 'abort'. */
@@ -57,27 +60,35 @@ class HandleDialling {
     this.#fail(GatewayError.from(this.#signal.reason, 'PROXY_CLIENT_GONE'))
   }
 
+  linger(elapsedMs: number): void {
+    if (this.#signal.aborted) return this.handleEvent()
+    this.#signal.addEventListener('abort', this)
+    this.#timer = setTimeout(onTimeout, Math.max(0, this.#options.timeoutMs - elapsedMs), this)
+  }
+
   timedOut(): void {
     this.#fail(new GatewayError('PROXY_DIAL_TIMEOUT'))
   }
 
-  connected(status: number): void {
-    if (this.#over) return
+  connected(handle: TcpHandle, status: number): void {
+    if (this.over) return
     if (status < 0) return this.#fail(errorOf(status))
+    if (this.#signal.aborted) return this.handleEvent()
     this.#release()
-    prepare(this.#handle)
+    prepare(handle)
     const { host, port } = this.#options
-    this.#resolve(new HandleLink(this.#handle, this.#handles, { host, port }))
+    this.#resolve(new HandleLink(handle, this.#handles, { host, port }))
   }
 
   #fail(error: GatewayError): void {
     this.#release()
-    this.#handle.close()
+    this.#handle?.close()
     this.#reject(error)
   }
 
   #release(): void {
-    this.#over = true
+    this.over = true
+    if (this.#timer === undefined) return
     this.#signal.removeEventListener('abort', this)
     clearTimeout(this.#timer)
   }
@@ -85,8 +96,8 @@ class HandleDialling {
 
 export type { HandleDialling }
 
-function onConnect(this: ConnectRequest, status: number): void {
-  this.dialling?.connected(status)
+function onConnect(this: ConnectRequest, status: number, handle: TcpHandle): void {
+  this.dialling?.connected(handle, status)
 }
 
 function onTimeout(dialling: HandleDialling): void {

@@ -1,15 +1,17 @@
 import { type AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address, Link, LinkHandler } from '../contracts.ts'
-import { handleError, type Writer, writeDirectly } from './direct-write.ts'
+import { handleError, type Writer, writeDirectly, writeLent } from './direct-write.ts'
+import { type HeldWriter, loopTurn } from './loop-turn.ts'
 import { highWaterMark, readBuffer, toAddress } from './node-link.ts'
 import type { ShutdownRequest, TcpHandle, TcpHandles } from './tcp-handles.ts'
+import { smallBuffers } from './write-buffers.ts'
 
 /** libuv's number for the peer's FIN, the same everywhere. */
 const EOF = -4_095
 
 /** A link on a TCP handle of Node's, without the `net.Socket` around it: that one costs more than all else of a connection. */
-export class HandleLink implements Link, Writer {
+export class HandleLink implements Link, Writer, HeldWriter {
   readonly #handles: TcpHandles
   readonly #handle: TcpHandle
   #handler: LinkHandler | undefined = undefined
@@ -25,6 +27,8 @@ export class HandleLink implements Link, Writer {
   #ready = true
   /** Writes that wait in the handle's queue. */
   #queued = 0
+  /** The latest writes wait for the end of the turn. */
+  #held = false
   #bytesRead = 0
   #bytesWritten = 0
   #error: Error | undefined = undefined
@@ -79,7 +83,23 @@ export class HandleLink implements Link, Writer {
     if (this.#finished || bytes.length === 0) return this.#ready
     if (this.#given !== undefined) return this.#given.write(copyOf(bytes))
     this.#bytesWritten += bytes.length
-    const result = writeDirectly(this.#handle, this, bytes, this.#queued > 0)
+    if (this.#queued === 0 && loopTurn.write(this, bytes)) {
+      this.#held = true
+      return this.#ready
+    }
+    this.#letGo()
+    if (this.#closing) return false
+    return this.#sent(writeDirectly(this.#handle, this, bytes, this.#queued > 0))
+  }
+
+  sendHeld(lent: Buffer, length: number): void {
+    this.#held = false
+    if (this.#closing) smallBuffers.giveBack(lent)
+    else this.#sent(writeLent(this.#handle, this, lent, length))
+  }
+
+  /** By what came of a write: whether there may be more of them. */
+  #sent(result: number): boolean {
     if (result === 0) return this.#ready
     if (result < 0) return this.#fail(result, 'write')
     this.#queued++
@@ -110,6 +130,7 @@ export class HandleLink implements Link, Writer {
   }
 
   end(): void {
+    this.#letGo()
     if (this.#finished) return
     this.#finished = true
     if (this.#given !== undefined) this.#given.end()
@@ -117,6 +138,7 @@ export class HandleLink implements Link, Writer {
   }
 
   destroy(reset?: boolean): void {
+    this.#letGo()
     if (this.#closing) return
     this.#finished = true
     if (this.#given === undefined) this.#close(undefined, reset === true)
@@ -130,6 +152,7 @@ export class HandleLink implements Link, Writer {
   }
 
   socket(unread?: Uint8Array): Duplex {
+    this.#letGo()
     if (this.#isOpen) this.#handle.readStop()
     const socket = new Socket({ handle: this.#handle, allowHalfOpen: true, onread: INTO_STREAM } as object)
     this.#given = socket
@@ -166,6 +189,11 @@ export class HandleLink implements Link, Writer {
 
   get #isOpen(): boolean {
     return !this.#closing && this.#given === undefined
+  }
+
+  /** Nothing is held any more that something else could overtake; it may have failed, and closed the link. */
+  #letGo(): void {
+    if (this.#held) loopTurn.flush()
   }
 
   #readEnd(): void {

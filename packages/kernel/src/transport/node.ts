@@ -6,6 +6,7 @@ import { handleError } from './direct-write.ts'
 import { dialHandle } from './handle-dialling.ts'
 import { HandleLink } from './handle-link.ts'
 import { NodeLink, onread } from './node-link.ts'
+import { loopTurn } from './loop-turn.ts'
 import { KEEPALIVE_SECONDS, prepare } from './socket-options.ts'
 import { type TcpHandle, type TcpHandles, tcpHandles } from './tcp-handles.ts'
 
@@ -58,11 +59,19 @@ interface ListeningHandle extends Partial<TcpHandle> {
 function acceptHandles(server: Server, handles: TcpHandles, acceptor: Acceptor): void {
   const { _handle: listening } = server as Server & { _handle?: ListeningHandle | null }
   if (typeof listening?.onconnection !== 'function') return
+  const prepared = prepareAccepted(listening)
   listening.onconnection = (status, handle) => {
     if (status < 0) return acceptor.onError(handleError(status, 'accept'))
-    prepare(handle)
+    loopTurn.accepted()
+    if (!prepared) prepare(handle)
     acceptor.onLink(new HandleLink(handle, handles))
   }
+}
+
+/** On Linux a connection has the options of the socket that it came in through. In a worker that one may be the primary's. */
+function prepareAccepted(listening: ListeningHandle): boolean {
+  if (process.platform !== 'linux' || listening.setNoDelay === undefined) return false
+  return prepare(listening as TcpHandle)
 }
 
 function listenArguments(options: ListenOptions): object {

@@ -30,7 +30,7 @@ export interface ShutdownRequest {
 }
 
 export interface ConnectRequest {
-  oncomplete: (this: ConnectRequest, status: number) => void
+  oncomplete: (this: ConnectRequest, status: number, handle: TcpHandle) => void
   dialling: HandleDialling | undefined
 }
 
