@@ -97,6 +97,8 @@ export class EpollLink implements Link, Pollable, Deferred, Holder {
 
   sendHeld(from: Block, start: number, length: number): void {
     this.#held = false
+    // Another's write stood between two of ours, and of the first one some is left: this one must not overtake it.
+    if (this.#outbox !== undefined || this.#closing) return void this.#send(from.bytes.subarray(start, start + length))
     const sent = this.#context.calls.sendFrom(this.#fd, from, start, length)
     if (sent !== length) this.#unsent(from.bytes.subarray(start, start + length), sent)
   }
