@@ -1,13 +1,24 @@
 import type { GatewayError, RequestTrace, Session } from '@proxy/kernel'
 import { answerFields, bodyOf } from './answers.ts'
+import { parseTrailers } from './body.ts'
+import { traceLines } from './headers.ts'
 import type { Http2Connection } from './http2-connection.ts'
-import { type Http2Head, type Pair, writeFields, writeHead } from './http2-head.ts'
+import {
+  forwardedFields,
+  forwardedTail,
+  http1Head,
+  type Http2Head,
+  type Pair,
+  writeFields,
+  writeHead,
+} from './http2-head.ts'
 import { callRefusalFields, refusalFields } from './http2-refusal.ts'
 import type { Http2Stream } from './http2-stream.ts'
 import type { MessageHead } from './message.ts'
-import type { HttpAnswer } from './options.ts'
+import type { HttpAnswer, HttpRequest } from './options.ts'
 import { refusalOf } from './refusals.ts'
 import { RequestReport } from './request-report.ts'
+import { followHttp2 } from './trace-context.ts'
 
 const grpc = /^application\/grpc(?:$|[+;])/i
 const noPairs: readonly Pair[] = []
@@ -21,6 +32,8 @@ export abstract class Http2Answering {
   readonly isGrpc: boolean
   /** The resource id. */
   key = ''
+  /** As it goes to the backend. */
+  host = ''
   protected readonly connection: Http2Connection
   /** Absent when nobody asks. */
   protected readonly report: RequestReport | undefined = undefined
@@ -44,6 +57,46 @@ export abstract class Http2Answering {
 
   get session(): Session {
     return this.connection.session
+  }
+
+  /** Reads the head. A string says what is wrong with it. */
+  protected readHead(): string | undefined {
+    const { authority, problem } = this.head
+    if (authority === undefined) return ':authority and Host differ'
+    if (this.head.method === 'CONNECT') return undefined
+    if (problem !== undefined) return problem
+    const key = this.connection.keyOf(authority)
+    if (key === undefined) return ':authority'
+    this.trace = followHttp2(this.connection.protocol.settings, this.session, this.head)
+    if (this.report !== undefined) this.report.trace = this.trace
+    this.host = authority
+    this.key = key
+    return undefined
+  }
+
+  /** What the `onRequest` hook is told. */
+  describe(): HttpRequest {
+    const { client, id } = this.connection.session
+    const { method = '', path: target = '' } = this.head
+    const headers = forwardedFields(this.head, this.trace !== undefined)
+    return { method, target, headers, host: this.key, client: client.peer, tls: client.tls, session: id }
+  }
+
+  /** The request as the HTTP/2 backend gets it. */
+  get forwardFields(): Pair[] {
+    const tail = parseTrailers(this.#tail)
+    return [...forwardedFields(this.head, this.trace !== undefined), ...tail]
+  }
+
+  /** The lines that the gateway adds, and the end of the head. */
+  get #tail(): string {
+    const tail = forwardedTail(this.head, this.connection.forwarder, this.host)
+    return this.trace === undefined ? tail : traceLines(this.trace) + tail
+  }
+
+  /** And as an HTTP/1.1 backend gets it. */
+  protected http1Head(chunked: boolean): string {
+    return http1Head(this.head, this.host, chunked, this.trace !== undefined, this.#tail)
   }
 
   /** There has been progress. */

@@ -1,29 +1,18 @@
 import { type Backend, type Endpoint, GatewayError } from '@proxy/kernel'
 import { parseTrailers } from './body.ts'
 import type { Exchange } from './exchange.ts'
-import { traceLines } from './headers.ts'
 import { Http2Answering } from './http2-answering.ts'
 import type { Http2Call } from './http2-backend.ts'
 import type { Http2Connection } from './http2-connection.ts'
 import type { Field } from './http2-field.ts'
 import { INTERNAL_ERROR } from './http2-frames.ts'
-import {
-  forwardedFields,
-  forwardedTail,
-  http1Head,
-  type Http2Head,
-  type Pair,
-  safePairs,
-  trailerPairs,
-} from './http2-head.ts'
+import { type Http2Head, type Pair, safePairs, trailerPairs } from './http2-head.ts'
 import type { Http2Stream, StreamHandler } from './http2-stream.ts'
 import { Http2Upload } from './http2-upload.ts'
 import type { MessageHead } from './message.ts'
-import type { HttpRequest } from './options.ts'
 import type { Pool } from './pool.ts'
 import { malformed, statusOf } from './refusals.ts'
 import { isIdempotent } from './request-line.ts'
-import { followHttp2 } from './trace-context.ts'
 import type { Upstream } from './upstream.ts'
 
 const noPairs: readonly Pair[] = []
@@ -38,8 +27,6 @@ export class Http2Request extends Http2Answering implements Exchange, StreamHand
   readonly bodiless: boolean
   /** The stream is closed. */
   over = false
-  /** As it goes to the backend. */
-  host = ''
   #pool: Pool | undefined = undefined
   #upstream: Upstream | undefined = undefined
   #upload: Http2Upload | undefined = undefined
@@ -53,7 +40,7 @@ export class Http2Request extends Http2Answering implements Exchange, StreamHand
   }
 
   start(): void {
-    const problem = this.#read()
+    const problem = this.readHead()
     if (problem !== undefined) return this.refuse(malformed(problem))
     if (this.head.method === 'CONNECT') return this.refuse(new GatewayError('PROXY_UNSUPPORTED'), 405)
     this.connection.routing.start(this)
@@ -88,29 +75,6 @@ export class Http2Request extends Http2Answering implements Exchange, StreamHand
 
   // ---- the request ------------------------------------------------------------------------------------------
 
-  /** Reads the head. A string says what is wrong with it. */
-  #read(): string | undefined {
-    const { authority, problem } = this.head
-    if (authority === undefined) return ':authority and Host differ'
-    if (this.head.method === 'CONNECT') return undefined
-    if (problem !== undefined) return problem
-    const key = this.connection.keyOf(authority)
-    if (key === undefined) return ':authority'
-    this.trace = followHttp2(this.connection.protocol.settings, this.session, this.head)
-    if (this.report !== undefined) this.report.trace = this.trace
-    this.host = authority
-    this.key = key
-    return undefined
-  }
-
-  /** What the `onRequest` hook is told. */
-  describe(): HttpRequest {
-    const { client, id } = this.connection.session
-    const { method = '', path: target = '' } = this.head
-    const headers = forwardedFields(this.head, this.trace !== undefined)
-    return { method, target, headers, host: this.key, client: client.peer, tls: client.tls, session: id }
-  }
-
   onBackend(backend: Backend): void {
     if (this.over) return
     const { protocol, session, backends } = this.connection
@@ -131,18 +95,6 @@ export class Http2Request extends Http2Answering implements Exchange, StreamHand
     return this.bodiless && isIdempotent(this.head.method ?? '')
   }
 
-  /** The request as the HTTP/2 backend gets it. */
-  get forwardFields(): Pair[] {
-    const tail = parseTrailers(this.#tail)
-    return [...forwardedFields(this.head, this.trace !== undefined), ...tail]
-  }
-
-  /** The lines that the gateway adds, and the end of the head. */
-  get #tail(): string {
-    const tail = forwardedTail(this.head, this.connection.forwarder, this.host)
-    return this.trace === undefined ? tail : traceLines(this.trace) + tail
-  }
-
   /** An HTTP/2 backend connection has room for the request. */
   onCall(endpoint: Endpoint): void {
     if (this.report === undefined) return
@@ -158,7 +110,7 @@ export class Http2Request extends Http2Answering implements Exchange, StreamHand
     this.touch()
     upstream.begin(this)
     const chunked = !this.bodiless && this.head.length < 0
-    const text = http1Head(this.head, this.host, chunked, this.trace !== undefined, this.#tail)
+    const text = this.http1Head(chunked)
     if (this.bodiless) return void upstream.link.write(text)
     const upload = new Http2Upload(upstream.link, text, chunked)
     this.#upload = upload

@@ -1,12 +1,10 @@
-import { GatewayError, type Session } from '@proxy/kernel'
+import { GatewayError } from '@proxy/kernel'
 import type { ClientConnection } from './connection.ts'
-import { Incoming } from './incoming.ts'
+import { Http1Answering } from './http1-answering.ts'
 import { writeJoined } from './joined-write.ts'
 import type { MessageHead } from './message.ts'
 import type { HttpAnswer } from './options.ts'
 import { malformed, statusOf } from './refusals.ts'
-import { RequestReport } from './request-report.ts'
-import { ResponseWriter } from './response.ts'
 import { Routing, type Seeker } from './routing.ts'
 import { followHttp1 } from './trace-context.ts'
 import { Upstream } from './upstream.ts'
@@ -20,20 +18,14 @@ const BODY = 2
 const SENT = 3
 
 /** The request in progress on a client connection, from its head to the end of its response; then the next one. */
-export class Http1Request implements Seeker {
-  readonly #connection: ClientConnection
-  readonly #incoming = new Incoming()
-  readonly #report: RequestReport
-  readonly #response: ResponseWriter
+export class Http1Request extends Http1Answering implements Seeker {
   readonly #routing: Routing
   #state = IDLE
   #upstream: Upstream | undefined = undefined
 
   constructor(connection: ClientConnection) {
-    this.#connection = connection
-    this.#report = new RequestReport(connection.server)
-    this.#response = new ResponseWriter(connection, this.#incoming, this.#report)
-    this.#routing = new Routing(this, connection, this.#incoming, this.#report)
+    super(connection)
+    this.#routing = new Routing(this, connection, this.incoming, this.report)
   }
 
   get idle(): boolean {
@@ -53,33 +45,13 @@ export class Http1Request implements Seeker {
     return this.#state === BODY && this.#upstream?.link.writable === false
   }
 
-  get isHead(): boolean {
-    return this.#incoming.method === 'HEAD'
-  }
-
-  get unchunks(): boolean {
-    return this.#incoming.minor === 0
-  }
-
-  get upgrades(): boolean {
-    return this.#incoming.upgrades
-  }
-
-  get sent(): boolean {
-    return this.#incoming.body.done
-  }
-
-  get session(): Session {
-    return this.#connection.session
-  }
-
   /** A head is complete. Returns the offset behind what of the request was taken. */
   begin(head: MessageHead, bytes: Buffer, end: number): number {
-    const { server, session, forwarder } = this.#connection
-    const incoming = this.#incoming
-    const report = this.#report
+    const { server, session, forwarder } = this.connection
+    const incoming = this.incoming
+    const report = this.report
     incoming.begin(head, bytes)
-    this.#response.reset()
+    this.response.reset()
     report.begin(server.observed, end - head.start)
     report.trace = followHttp1(server.settings, session, head, bytes)
     const problem = incoming.address(head, bytes, forwarder, report.trace)
@@ -94,9 +66,9 @@ export class Http1Request implements Seeker {
 
   onUpstream(upstream: Upstream): void {
     if (this.#state !== ROUTING) return upstream.pool.release(upstream)
-    this.#report.connected()
-    const held = this.#connection.takeHeld()
-    this.#connection.keepRest(held, this.#send(upstream, held, 0))
+    this.report.connected()
+    const held = this.connection.takeHeld()
+    this.connection.keepRest(held, this.#send(upstream, held, 0))
   }
 
   onNoUpstream(error: GatewayError): void {
@@ -109,7 +81,7 @@ export class Http1Request implements Seeker {
 
   /** Answers within the read that brought the head. Returns the offset behind what there is of the body. */
   #early(answer: HttpAnswer | GatewayError, bytes: Buffer, at: number, status?: number): number {
-    const end = this.#incoming.body.consume(bytes, at, bytes.length)
+    const end = this.incoming.body.consume(bytes, at, bytes.length)
     if (answer instanceof GatewayError) this.#refuse(answer, status)
     else this.#answer(answer)
     return end < 0 ? bytes.length : end
@@ -119,7 +91,7 @@ export class Http1Request implements Seeker {
 
   /** Head and what there is of the body. Returns the offset behind it. */
   #send(upstream: Upstream, bytes: Buffer, at: number): number {
-    const { body, text } = this.#incoming
+    const { body, text } = this.incoming
     const end = body.consume(bytes, at, bytes.length)
     if (end < 0) {
       upstream.pool.release(upstream)
@@ -127,31 +99,31 @@ export class Http1Request implements Seeker {
       return bytes.length
     }
     this.#upstream = upstream
-    this.#report.endpoint = upstream.channel.endpoint
+    this.report.endpoint = upstream.channel.endpoint
     this.#state = body.done ? SENT : BODY
-    this.#report.bytesIn += end - at
-    this.#connection.touch()
+    this.report.bytesIn += end - at
+    this.connection.touch()
     upstream.begin(this)
     const ready = writeJoined(upstream.link, text, bytes, at, end)
-    if (!ready && this.#state === BODY) this.#connection.pause()
+    if (!ready && this.#state === BODY) this.connection.pause()
     return end
   }
 
   /** More of the body. */
   onClientBody(bytes: Buffer): void {
-    const { body } = this.#incoming
+    const { body } = this.incoming
     const end = body.consume(bytes, 0, bytes.length)
     if (end < 0) return this.#giveUp(malformed('broken chunks'))
     if (body.done) this.#state = SENT
-    this.#report.bytesIn += end
+    this.report.bytesIn += end
     const ready = this.#upstream!.link.write(end === bytes.length ? bytes : bytes.subarray(0, end))
-    if (!ready && this.#state === BODY) this.#connection.pause()
-    if (end < bytes.length) this.#connection.hold(bytes, end)
+    if (!ready && this.#state === BODY) this.connection.pause()
+    if (end < bytes.length) this.connection.hold(bytes, end)
   }
 
   onUpstreamDrain(): void {
-    this.#connection.touch()
-    if (this.#state === BODY) this.#connection.resume()
+    this.connection.touch()
+    if (this.#state === BODY) this.connection.resume()
   }
 
   onClientDrain(): void {
@@ -160,41 +132,35 @@ export class Http1Request implements Seeker {
 
   // ---- the response -----------------------------------------------------------------------------------------
 
-  onInterim(head: MessageHead, bytes: Buffer): void {
-    if (this.#incoming.minor === 0) return
-    this.#connection.touch()
-    this.#response.interim(head, bytes)
-  }
-
   onResponse(head: MessageHead, bytes: Buffer, bodyEnd: number, complete: boolean): void {
     const endless = !complete && this.#upstream?.untilClose === true
-    this.#connection.touch()
-    this.#report.answered(complete)
-    this.#afterWrite(this.#response.head(head, bytes, bodyEnd, endless), complete)
+    this.connection.touch()
+    this.report.answered(complete)
+    this.#afterWrite(this.response.head(head, bytes, bodyEnd, endless), complete)
   }
 
   onBody(bytes: Buffer, start: number, end: number, complete: boolean): void {
-    this.#connection.touch()
-    this.#afterWrite(this.#response.write(bytes, start, end), complete)
+    this.connection.touch()
+    this.#afterWrite(this.response.write(bytes, start, end), complete)
   }
 
   onPayload(bytes: Buffer, start: number, end: number): void {
-    this.#afterWrite(this.#response.write(bytes, start, end), false)
+    this.#afterWrite(this.response.write(bytes, start, end), false)
   }
 
   onSwitch(head: MessageHead, bytes: Buffer): void {
     const { channel, link } = this.#upstream!
-    this.#response.switch(head, bytes)
-    link.write(this.#connection.takeHeld())
+    this.response.switch(head, bytes)
+    link.write(this.connection.takeHeld())
     this.#end()
-    this.#connection.relay(channel)
+    this.connection.relay(channel)
   }
 
   onUpstreamFailure(error: GatewayError, clean: boolean): void {
     const upstream = this.#upstream
     this.#upstream = undefined
-    const untouched = clean && !this.#response.begun
-    if (!untouched || !this.#incoming.replayable || upstream?.reused !== true) return this.#giveUp(error)
+    const untouched = clean && !this.response.begun
+    if (!untouched || !this.incoming.replayable || upstream?.reused !== true) return this.#giveUp(error)
     // It had been idle and was closed while the request was under way: nobody has seen the request.
     this.#state = ROUTING
     this.#routing.retry(upstream)
@@ -208,12 +174,12 @@ export class Http1Request implements Seeker {
   // ---- the end ----------------------------------------------------------------------------------------------
 
   sweep(): void {
-    const { bodyTimeoutMs, requestTimeoutMs } = this.#connection.server.settings
-    const connection = this.#connection
+    const { bodyTimeoutMs, requestTimeoutMs } = this.connection.server.settings
+    const connection = this.connection
     if (this.#state === BODY) {
       const code = this.blocked ? 'PROXY_BACKEND_TIMEOUT' : 'PROXY_PEEK_TIMEOUT'
       if (connection.expired(bodyTimeoutMs)) this.#giveUp(new GatewayError(code))
-    } else if (this.#state === SENT && !this.#response.begun) {
+    } else if (this.#state === SENT && !this.response.begun) {
       const late = requestTimeoutMs > 0 && connection.expired(requestTimeoutMs)
       if (late) this.#tooLate()
     } else if (this.#state === SENT && !connection.link.writable && connection.expired(bodyTimeoutMs)) {
@@ -237,44 +203,44 @@ export class Http1Request implements Seeker {
 
   /** Refuses, or breaks off what has been answered in part. */
   #giveUp(error: GatewayError): void {
-    this.#report.error = error
+    this.report.error = error
     this.#upstream?.abandon()
-    if (this.#response.begun) this.#connection.break(error)
+    if (this.response.begun) this.connection.break(error)
     else this.#refuse(error)
   }
 
   #answer(answer: HttpAnswer): void {
-    this.#response.answer(answer)
+    this.response.answer(answer)
     this.#finish(undefined)
   }
 
   /** Nothing behind the bytes that were read can be trusted to be a request. */
   refuseMalformed(error: GatewayError, status: number): void {
-    this.#incoming.discard()
-    this.#response.reset()
-    this.#connection.takeHeld()
-    this.#report.begin(this.#connection.server.observed, 0)
+    this.incoming.discard()
+    this.response.reset()
+    this.connection.takeHeld()
+    this.report.begin(this.connection.server.observed, 0)
     this.#refuse(error, status, error)
   }
 
   #refuse(error: GatewayError, status: number = statusOf(error), fatal?: GatewayError): void {
-    this.#report.error = error
-    this.#response.refuse(error, status)
+    this.report.error = error
+    this.response.refuse(error, status)
     this.#finish(fatal)
   }
 
   #finish(fatal: GatewayError | undefined): void {
     this.#end()
-    this.#connection.finished(this.#response.closes, fatal)
+    this.connection.finished(this.response.closes, fatal)
   }
 
   #end(): void {
-    if (this.#report.observed) {
-      const { minor, key, method, path } = this.#incoming
-      this.#report.end(this.session, minor === 0 ? '1.0' : '1.1', key, method, path)
+    if (this.report.observed) {
+      const { minor, key, method, path } = this.incoming
+      this.report.end(this.session, minor === 0 ? '1.0' : '1.1', key, method, path)
     }
     this.#state = IDLE
     this.#upstream = undefined
-    this.#incoming.text = ''
+    this.incoming.text = ''
   }
 }
