@@ -91,7 +91,7 @@ export function readHead(fields: readonly Field[], ended: boolean): Http2Head | 
 }
 
 function isRequest(head: Http2Head): boolean {
-  return head.method !== undefined && head.scheme !== undefined && head.path !== undefined
+  return head.method !== undefined && head.scheme !== undefined && head.path !== undefined && head.path !== ''
 }
 
 function isConnect(head: Http2Head): boolean {

@@ -108,6 +108,7 @@ describe('errors of a stream reset it and nothing else', () => {
     ['no method (8.3.1)', 1, send([1, 5, 1, '\x86\x84'])],
     ['no scheme (8.3.1)', 1, send([1, 5, 1, '\x82\x84'])],
     ['no path (8.3.1)', 1, send([1, 5, 1, '\x82\x86'])],
+    ['an empty path (8.3.1)', 1, send([1, 5, 1, `\x82\x86\x41\x01a${literal(':path', '')}`])],
     ['CONNECT with a path (8.5)', 1, send([1, 5, 1, literal(':method', 'CONNECT') + '\x84\x41\x01a'])],
     ['two Hosts', 1, send([1, 5, 1, get + literal('host', 'a') + literal('host', 'a')])],
     ['two lengths', 1, send([1, 4, 1, post + literal('content-length', '1') + literal('content-length', '1')])],

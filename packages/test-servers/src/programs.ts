@@ -15,14 +15,15 @@ type Linter = 'helm' | 'kubectl-validate' | 'compose'
 /** The programs that are built with Go, by the directories of their modules. */
 const goPrograms: Readonly<Partial<Record<Program, string>>> = {
   'mysql-engine': 'mysql',
+  h2spec: 'h2spec',
   helm: 'helm',
   'kubectl-validate': 'kubectl-validate',
   compose: 'compose',
 }
 
 /**
- * A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs all but `ferretdb` and
- * `mysql-engine`, which the tests' set-up builds with Go.
+ * A program that tests drive and that does not come from npm; `tools/install-test-servers.sh` installs all but `ferretdb`, and
+ * `mysql-engine` and `h2spec`, which the tests' set-up builds with Go.
  */
 export type Program =
   | MailProgram
@@ -41,6 +42,7 @@ export type Program =
   | 'redis-server'
   | 'wrk'
   | 'h2load'
+  | 'h2spec'
   | 'haproxy'
   | 'nginx'
 
@@ -82,6 +84,7 @@ export function describeNeeding(programs: Program[], name: string, body: () => v
 
 const remedyOf: Readonly<Partial<Record<Program, string>>> = {
   'mysql-engine': 'npm test builds it where Go is installed',
+  h2spec: 'npm test builds it where Go is installed',
   helm: 'run packages/test-servers/src/build-linters.ts, which needs Go',
   'kubectl-validate': 'run packages/test-servers/src/build-linters.ts, which needs Go',
   compose: 'run packages/test-servers/src/build-linters.ts, which needs Go',
