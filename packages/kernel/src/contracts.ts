@@ -379,9 +379,10 @@ export interface Session {
   /**
    * The same as the last thing that a protocol does: the session ends with the relay, and `serve` need not wait for it. What it
    * held is let go, so that a session that relays takes little memory. `signal` that was looked at before tells nothing from
-   * then on, unless the relay is one of the protocol's own.
+   * then on, unless the relay is one of the protocol's own. `listener` is told once, before `session:end`, for what has to be put away
+   * behind the session.
    */
-  handOver(upstream: Upstream, options?: RelayOptions): void
+  handOver(upstream: Upstream, options?: RelayOptions, listener?: RelayListener): void
 }
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 import { memoryTransport, type Peer, settle } from '@proxy/testkit'
 import { expect, test } from 'vitest'
-import type { Protocol, Relay, Session } from './contracts.ts'
+import type { Protocol, Relay, RelayResult, Session } from './contracts.ts'
 import { Gateway } from './gateway.ts'
+import { filteredRelay } from './relay/filtered.ts'
 import { streamRelay } from './relay/stream.ts'
 
 const line = (bytes: Buffer): number => bytes.indexOf(0x0a) + 1
@@ -93,3 +94,84 @@ test('a relay that reports nothing is waited for by its promise', async () => {
   expect(ends).toEqual(['relayed client'])
   await gateway.close()
 })
+
+/** Hands over to the relay of `relay` and notes what the listener is told. */
+async function listenedTo(told: string[], relay?: Relay) {
+  return handedOver(async (session) => {
+    await session.client.peek(line)
+    const listener = { relayed: ({ reason }: RelayResult) => void told.push(reason) }
+    session.handOver(await session.route('alpha'), { relay }, listener)
+  })
+}
+
+test.each([
+  ['the stream relay', undefined],
+  ['a filtered one', filteredRelay({})],
+  ['one that is waited for by its promise', failing(false)],
+])('a listener is told of the end once, before the session ends: %s', async (_name, relay) => {
+  const told: string[] = []
+  const { gateway, client, backend, ends } = await listenedTo(told, relay)
+  const toldBefore: string[][] = []
+  gateway.hooks.on('session:end', () => toldBefore.push([...told]))
+  expect(told).toEqual([])
+  client.end()
+  backend.end()
+  await settle()
+  expect(ends).toEqual(['relayed client'])
+  expect([told, toldBefore]).toEqual([['client'], [['client']]])
+  await gateway.close()
+})
+
+test('a listener is told of a relay that fails', async () => {
+  const told: string[] = []
+  const { gateway, client, backend, ends } = await listenedTo(told, failing(true))
+  const errors: unknown[] = []
+  gateway.hooks.on('gateway:error', ({ error }) => errors.push(error))
+  client.end()
+  backend.end()
+  await settle()
+  expect(told).toEqual(['error'])
+  expect(ends).toHaveLength(1)
+  expect(errors).toHaveLength(1)
+  await gateway.close()
+})
+
+test('what a listener throws is reported', async () => {
+  const thrown = new Error('of the listener')
+  const { gateway, client, backend, ends } = await handedOver(async (session) => {
+    await session.client.peek(line)
+    const relayed = (): never => {
+      throw thrown
+    }
+    session.handOver(await session.route('alpha'), {}, { relayed })
+  })
+  const errors: unknown[] = []
+  gateway.hooks.on('gateway:error', ({ error }) => errors.push(error))
+  client.end()
+  backend.end()
+  await settle()
+  expect(ends).toEqual(['relayed client'])
+  expect(errors).toEqual([thrown])
+  await gateway.close()
+})
+
+/** A relay that knows no `report`, and fails at its end if it has to. */
+function failing(fails: boolean): Relay {
+  return {
+    name: 'promised',
+    start(request) {
+      const flight = streamRelay().start(request)
+      const judge = (result: RelayResult): RelayResult => {
+        if (fails) throw new Error('of the relay')
+        return result
+      }
+      return (
+        flight && {
+          done: flight.done.then(judge),
+          drain: () => flight.drain(),
+          abort: (reason) => flight.abort(reason),
+        }
+      )
+    },
+  }
+}

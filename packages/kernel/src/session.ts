@@ -72,6 +72,8 @@ export class GatewaySession implements Session, ChannelOwner, RelayListener {
   #ownRelay = false
   /** The session ends with its relay, whatever has become of `serve`. */
   #handedOver = false
+  /** The protocol's own interest in the end of the relay to which it has handed the session over. */
+  #listener: RelayListener | undefined = undefined
   #relayed: RelayResult | undefined = undefined
   #ending: Ending | undefined = undefined
 
@@ -225,9 +227,10 @@ export class GatewaySession implements Session, ChannelOwner, RelayListener {
     return this.#relayed
   }
 
-  handOver(upstream: Upstream, options: RelayOptions = NO_OPTIONS): void {
+  handOver(upstream: Upstream, options: RelayOptions = NO_OPTIONS, listener?: RelayListener): void {
     const flight = this.#beginRelay(upstream, options)
     this.#handedOver = true
+    this.#listener = listener
     if (!this.#ownRelay) this.#controller = undefined
     if (flight.report !== undefined) return flight.report(this)
     flight.done.then(
@@ -376,6 +379,7 @@ export class GatewaySession implements Session, ChannelOwner, RelayListener {
     if (this.#ending !== undefined) return
     this.#ending = ending
     this.#cancelEnforcement?.()
+    if (this.#listener !== undefined) this.#tellProtocol(this.#listener, ending)
     // A protocol that drives the link itself sees its client leave before the session does: whoever still works for it stops.
     // A relay of the gateway's was the last thing its session waited for.
     if (this.#flight === undefined || this.#ownRelay)
@@ -383,6 +387,10 @@ export class GatewaySession implements Session, ChannelOwner, RelayListener {
     this.#routes.destroy()
     this.#host.settled(this)
     farewell(this.client.link, this.#parts.clock, () => this.#finished())
+  }
+
+  #tellProtocol(listener: RelayListener, { reason, error }: Ending): void {
+    attempt(this.#parts.hooks, this.protocol, () => listener.relayed(this.#relayed ?? { reason, error }))
   }
 
   #finished(): void {

@@ -52,7 +52,7 @@ class Mongodb implements Protocol {
       throw new GatewayError('PROXY_TLS_REQUIRED')
     }
     const upstream = await opening.untilRouted()
-    if (upstream !== undefined) await opening.relay(upstream)
+    if (upstream !== undefined) opening.relay(upstream)
   }
 
   refuse(error: GatewayError, session: Session): Uint8Array | undefined {

@@ -5,7 +5,6 @@ import {
   type Framer,
   formatAddress,
   GatewayError,
-  type RelayResult,
   type Session,
   type Upstream,
 } from '@proxy/kernel'
@@ -80,8 +79,8 @@ export class Opening implements Pin {
   }
 
   /** The rest of the connection. Its unread bytes begin with the command that routed it. */
-  relay(upstream: Upstream): Promise<RelayResult> {
-    return this.#session.relay(upstream, { relay: filteredRelay(new Pinned(this)) })
+  relay(upstream: Upstream): void {
+    this.#session.handOver(upstream, { relay: filteredRelay(new Pinned(this)) })
   }
 
   get client(): string {

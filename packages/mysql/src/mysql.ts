@@ -79,8 +79,7 @@ class Mysql implements Protocol {
     const answer = session.resolve(found.route.key, found.route.attributes)
     const backend = answer instanceof Promise ? await answer : answer
     const opened = await this.#logIn(caller, found.route, backend, found.proof)
-    // Not awaited: what was read of the login need not live as long as the session.
-    if (opened !== undefined) return this.#relay(caller, opened, found.route)
+    if (opened !== undefined) this.#relay(caller, opened, found.route)
   }
 
   refuse(error: GatewayError, session: Session): Uint8Array | undefined {
@@ -161,26 +160,22 @@ class Mysql implements Protocol {
     return logInFor(call, route.user, await takeProof(client, login, greeting), credentials, false)
   }
 
-  #relay(caller: Caller, { upstream, greeting, login, ok }: Established, route: Route): Promise<void> {
+  #relay(caller: Caller, { upstream, greeting, login, ok }: Established, route: Route): void {
     const { session } = caller
     const { connectionId: id } = caller.greeting
-    const { connections } = this.#inGateway
-    const settings = this.#settings
     const [tenant, address] = [route.key, addressOf(upstream)]
     const backendId = greeting.connectionId
     const connection: Connection = { id, tenant, address, backendId, caller: callerOf(caller) }
-    const scope = new SessionScope(this.#inGateway, settings, tenant, address)
     const first = caller.client.next(ok)
+    const scope = new SessionScope(this.#inGateway, this.#settings, connection)
     const filter = new CommandFilter(scope, has(login.flags, 'queryAttributes'), answersCommand(first) ? 1 : 0)
     const options: RelayOptions = { goodbye, relay: beginningWith(first, filter) }
-    connections.add(connection)
-    return session.relay(upstream, options).then(
-      () => connections.forget(connection),
-      (error: unknown) => {
-        connections.forget(connection)
-        throw error
-      },
-    )
+    try {
+      session.handOver(upstream, options, scope)
+    } catch (cause) {
+      scope.relayed()
+      throw cause
+    }
   }
 }
 

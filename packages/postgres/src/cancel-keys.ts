@@ -1,5 +1,12 @@
 import { timingSafeEqual } from 'node:crypto'
-import { type Address, type Backend, type Endpoint, backend as toBackend, type Upstream } from '@proxy/kernel'
+import {
+  type Address,
+  type Backend,
+  type Endpoint,
+  backend as toBackend,
+  type RelayListener,
+  type Upstream,
+} from '@proxy/kernel'
 import { RandomBytes } from './random.ts'
 import { type CancelKey, encodeCancelRequest } from './wire.ts'
 
@@ -28,10 +35,10 @@ export function ownerOf(pid: number): KeyOwner {
 }
 
 /**
- * A session that may be cancelled. Secrets are kept as latin1 text: as a slice of Node's buffer pool each would hold
+ * A session that may be cancelled, until its relay ends. Secrets are kept as latin1 text: as a slice of Node's buffer pool each would hold
  * on to a whole block of it for as long as the session lives.
  */
-export interface Cancellable {
+export class Cancellable implements RelayListener {
   /** What the client was given. */
   readonly pid: number
   readonly secret: string
@@ -42,6 +49,23 @@ export interface Cancellable {
   readonly endpoint: Endpoint
   readonly peer: Address
   readonly tenant: string
+  readonly #keys: CancelKeys
+
+  constructor(keys: CancelKeys, given: Pick<Cancellable, 'pid' | 'secret'>, own: CancelKey, upstream: Upstream) {
+    this.#keys = keys
+    this.pid = given.pid
+    this.secret = given.secret
+    this.backendPid = own.pid
+    this.backendSecret = own.secret.toString('latin1')
+    this.backend = upstream.backend
+    this.endpoint = upstream.endpoint
+    this.peer = upstream.peer
+    this.tenant = upstream.key
+  }
+
+  relayed(): void {
+    this.#keys.forget(this)
+  }
 }
 
 /** The keys that one worker has given out and whose sessions live. */
@@ -63,16 +87,8 @@ export class CancelKeys {
 
   /** Mints a key as long as the backend's own: the client is known to take that length. */
   mint(own: CancelKey, upstream: Upstream): Cancellable {
-    const cancellable: Cancellable = {
-      pid: this.#ownPart | this.#randomPart(),
-      secret: this.#random.take(own.secret.length),
-      backendPid: own.pid,
-      backendSecret: own.secret.toString('latin1'),
-      backend: upstream.backend,
-      endpoint: upstream.endpoint,
-      peer: upstream.peer,
-      tenant: upstream.key,
-    }
+    const given = { pid: this.#ownPart | this.#randomPart(), secret: this.#random.take(own.secret.length) }
+    const cancellable = new Cancellable(this, given, own, upstream)
     const list = this.#sessions.get(cancellable.pid)
     if (list === undefined) this.#sessions.set(cancellable.pid, [cancellable])
     else list.push(cancellable)

@@ -63,10 +63,6 @@ export class Cancels {
     return cancellable
   }
 
-  forget(cancellable: Cancellable): void {
-    this.#keys.forget(cancellable)
-  }
-
   /**
    * Serves a connection that brought a CancelRequest. It is never answered, neither is an unknown key; the connection
    * closes when the backend has taken the request, since clients wait for that.

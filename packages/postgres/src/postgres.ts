@@ -86,9 +86,10 @@ class Postgres implements Protocol {
   async #session(state: Authentication): Promise<void> {
     try {
       await authenticate(state)
-      await state.session.relay(state.upstream, relayOptions)
-    } finally {
-      if (state.cancellable !== undefined) state.cancels.forget(state.cancellable)
+      state.session.handOver(state.upstream, relayOptions, state.cancellable)
+    } catch (cause) {
+      state.cancellable?.relayed()
+      throw cause
     }
   }
 }

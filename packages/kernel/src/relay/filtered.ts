@@ -1,4 +1,13 @@
-import type { CloseReason, Link, Relay, RelayFlight, RelayOptions, RelayRequest, RelayResult } from '../contracts.ts'
+import type {
+  CloseReason,
+  Link,
+  Relay,
+  RelayFlight,
+  RelayListener,
+  RelayOptions,
+  RelayRequest,
+  RelayResult,
+} from '../contracts.ts'
 import { isPromise } from '../promise.ts'
 import { OuterLink } from './outer-link.ts'
 import { streamRelay } from './stream.ts'
@@ -27,6 +36,8 @@ export interface RelayPort {
   /** Sends `last` to the client, then closes both ends. */
   end(reason: CloseReason, last?: Buffer): void
 }
+
+const stream: Relay = streamRelay()
 
 /** One end as the relay inside sees it: its bytes come when the filter hands them on, and its FIN not before them. */
 class FilteredEnd extends OuterLink {
@@ -142,12 +153,14 @@ class FilteredOptions implements RelayOptions {
 }
 
 /** The stream relay between two ends that show only what the filter hands on. */
-class FilteredFlight implements RelayFlight, RelayPort {
-  readonly done: Promise<RelayResult>
+class FilteredFlight implements RelayFlight, RelayPort, RelayListener {
   readonly #filter: RelayFilter
   readonly #client: FilteredEnd
   readonly #backend: FilteredEnd
   readonly #inner: RelayFlight
+  #done: Promise<RelayResult> | undefined = undefined
+  #listener: RelayListener | undefined = undefined
+  #result: RelayResult | undefined = undefined
   #answering = false
   #over = false
   #error: Error | undefined = undefined
@@ -157,7 +170,7 @@ class FilteredFlight implements RelayFlight, RelayPort {
     this.#filter = filter
     this.#client = new FilteredEnd(request.client, this, true)
     this.#backend = new FilteredEnd(request.backend, this, false)
-    this.#inner = streamRelay().start({
+    this.#inner = stream.start({
       ...request,
       client: this.#client,
       backend: this.#backend,
@@ -165,13 +178,30 @@ class FilteredFlight implements RelayFlight, RelayPort {
       backendUnread: none,
       options: new FilteredOptions(request.options, filter),
     }) as RelayFlight
-    this.done = this.#inner.done.then((result) => this.#judged(result))
+    this.#inner.report?.(this)
     this.#client.begin(request.clientUnread)
     this.#backend.begin(request.backendUnread)
   }
 
+  get done(): Promise<RelayResult> {
+    return (this.#done ??= new Promise((resolve) => this.report({ relayed: resolve })))
+  }
+
   get firstByteAt(): number | undefined {
     return this.#inner.firstByteAt
+  }
+
+  report(listener: RelayListener): void {
+    this.#listener = listener
+    const result = this.#result
+    if (result !== undefined) queueMicrotask(() => listener.relayed(result))
+  }
+
+  /** The relay inside has ended. */
+  relayed(result: RelayResult): void {
+    this.#over = true
+    this.#result = this.#error === undefined ? result : { ...result, error: this.#error }
+    this.#listener?.relayed(this.#result)
   }
 
   drain(): void {
@@ -220,11 +250,6 @@ class FilteredFlight implements RelayFlight, RelayPort {
     if (this.#over) return
     this.#error = error instanceof Error ? error : new Error('the filter failed', { cause: error })
     this.abort('error')
-  }
-
-  #judged(result: RelayResult): RelayResult {
-    this.#over = true
-    return this.#error === undefined ? result : { ...result, error: this.#error }
   }
 }
 
