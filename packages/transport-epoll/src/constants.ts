@@ -5,9 +5,18 @@ export const EPOLL_CTL_MOD = 3
 export const EPOLL_CLOEXEC = 0o2000000
 
 export const EPOLLIN = 0x001
+/** Urgent data has come. */
+export const EPOLLPRI = 0x002
 export const EPOLLOUT = 0x004
 export const EPOLLERR = 0x008
 export const EPOLLHUP = 0x010
+/** The peer sent its FIN. */
+export const EPOLLRDHUP = 0x2000
+/** Edge-triggered: told when it becomes so, and not again while it stays so. */
+export const EPOLLET = 0x80000000
+/** What there is to read, and what says that a read may be short though more is there: a FIN behind it, or urgent data. */
+export const READING: number = EPOLLIN | EPOLLPRI | EPOLLRDHUP
+export const BROKEN: number = EPOLLERR | EPOLLHUP
 
 export const AF_INET = 2
 export const AF_INET6 = 10

@@ -1,10 +1,13 @@
 import { type Address, type ConnectOptions, type ErrorCode, GatewayError, type Link } from '@proxy/kernel'
-import { EALREADY, ECONNREFUSED, EINPROGRESS, EPOLLERR, EPOLLHUP, EPOLLOUT, ETIMEDOUT } from './constants.ts'
+import { BROKEN, EALREADY, ECONNREFUSED, EINPROGRESS, EPOLLET, EPOLLOUT, ETIMEDOUT, READING } from './constants.ts'
 import { EpollLink, type LinkContext } from './epoll-link.ts'
 import type { Deferred, Pollable } from './poller.ts'
 import { familyOf } from './socket-address.ts'
 import { openSocket } from './sockets.ts'
 import { systemError } from './system.ts'
+
+/** Of the socket on its way, and of the link that it becomes. */
+const WATCHED = EPOLLET | EPOLLOUT | READING
 
 /** Connects to an IP literal. */
 export function dial(to: Address, timeoutMs: number, signal: AbortSignal, context: LinkContext): Promise<Link> {
@@ -55,11 +58,13 @@ class Dialling implements Pollable, Deferred {
   }
 
   onReady(events: number): void {
-    const errno = (events & (EPOLLERR | EPOLLHUP)) === 0 ? 0 : this.#context.calls.pendingError(this.#fd)
+    const errno = (events & BROKEN) === 0 ? 0 : this.#context.calls.pendingError(this.#fd)
     if (errno !== 0) return this.#fail(errorOf(errno))
     this.#release()
-    const link = new EpollLink(this.#fd, this.#context, this.#to, EPOLLOUT)
+    const link = new EpollLink(this.#fd, this.#context, this.#to, false, WATCHED)
     this.#context.poller.handOver(this.#fd, link)
+    // A backend that speaks first may have done so: nothing tells of it again.
+    link.onReady(events)
     this.#resolve(link)
   }
 
@@ -70,7 +75,7 @@ class Dialling implements Pollable, Deferred {
 
   onSettled(): void {
     if (this.#signal.aborted) this.#failure ??= GatewayError.from(this.#signal.reason, 'PROXY_CLIENT_GONE')
-    if (this.#failure === undefined) return this.#resolve(new EpollLink(this.#fd, this.#context, this.#to))
+    if (this.#failure === undefined) return this.#resolve(new EpollLink(this.#fd, this.#context, this.#to, false))
     this.#context.calls.system.close(this.#fd)
     this.#reject(this.#failure)
   }
@@ -84,7 +89,7 @@ class Dialling implements Pollable, Deferred {
 
   #wait(timeoutMs: number): void {
     this.#signal.addEventListener('abort', this)
-    this.#context.poller.add(this.#fd, this, EPOLLOUT)
+    this.#context.poller.add(this.#fd, this, WATCHED)
     this.#timer = setTimeout(() => this.#fail(new GatewayError('PROXY_DIAL_TIMEOUT')), timeoutMs)
   }
 

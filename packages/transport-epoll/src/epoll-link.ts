@@ -1,12 +1,12 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address, Link, LinkHandler } from '@proxy/kernel'
-import { EAGAIN, ECONNRESET, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, SHUT_WR } from './constants.ts'
+import { BROKEN, EAGAIN, ECONNRESET, EINTR, EPOLLET, EPOLLIN, EPOLLOUT, READING, SHUT_WR } from './constants.ts'
 import { GivenSocket } from './given-socket.ts'
 import type { HeldWrites, Holder } from './held-writes.ts'
 import type { Block } from './memory.ts'
 import { Outbox } from './outbox.ts'
-import type { Deferred, Pollable, Poller } from './poller.ts'
+import type { Deferred, Eager, Pollable, Poller } from './poller.ts'
 import type { SocketCalls } from './socket-calls.ts'
 import { systemError } from './system.ts'
 
@@ -22,16 +22,24 @@ const NOWHERE: Address = { host: '', port: 0 }
 const ABSENT = -1
 
 /**
- * A connected socket, without a socket of Node's. It is in the poller only for what it waits for: reading stays asked for
- * over a pause, and is given up when bytes come meanwhile, since a pause is mostly over before.
+ * A connected socket, without a socket of Node's. The poller tells once of what becomes ready, so the link remembers it until
+ * the system has said that there is no more: pausing and resuming are no system calls then. Reading is given up only when bytes
+ * come twice in one pause, and writing is asked for from the first time on that the system took less than all.
+ *
+ * Invariant: unless the link is paused or at its end, it is in the poller for reading, or queued there, when a call into it returns.
  */
-export class EpollLink implements Link, Pollable, Deferred, Holder {
+export class EpollLink implements Link, Pollable, Eager, Deferred, Holder {
   readonly remote: Address
   readonly #context: LinkContext
   readonly #fd: number
   #handler: LinkHandler | undefined = undefined
   #asked: number
   #paused = true
+  /** There may be something to read of which the poller does not tell again. */
+  #unread: boolean
+  /** A read that gives less than it may is not the last: the peer's FIN is behind it, or urgent data has been. */
+  #thorough = false
+  #queued = false
   #ended = false
   /** Nothing more is written: ended by us, or destroyed. */
   #finished = false
@@ -47,11 +55,15 @@ export class EpollLink implements Link, Pollable, Deferred, Holder {
   #given: GivenSocket | undefined = undefined
   #onceClosed: (() => void) | undefined = undefined
 
-  /** `fd` is a connected socket that does not block; the link closes it. `asked`: what the poller reports of it already. */
-  constructor(fd: number, context: LinkContext, remote: Address, asked: number = ABSENT) {
+  /**
+   * `fd` is a connected socket that does not block; the link closes it. `unread`: it is read before the poller is asked, as a
+   * client has mostly sent something by the time that it is accepted. `asked`: what the poller reports of it already.
+   */
+  constructor(fd: number, context: LinkContext, remote: Address, unread: boolean, asked: number = ABSENT) {
     this.#fd = fd
     this.#context = context
     this.remote = remote
+    this.#unread = unread
     this.#asked = asked
   }
 
@@ -110,7 +122,7 @@ export class EpollLink implements Link, Pollable, Deferred, Holder {
   resume(): void {
     if (!this.#paused || this.#given !== undefined) return
     this.#paused = false
-    this.#ask()
+    this.#readOn()
   }
 
   end(): void {
@@ -148,11 +160,17 @@ export class EpollLink implements Link, Pollable, Deferred, Holder {
   }
 
   onReady(events: number): void {
-    if ((events & EPOLLOUT) !== 0) this.#writeOn()
-    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) === 0 || this.#closing) return
-    if (this.#ended) this.#broken()
-    else if (this.#paused) this.#rest(events)
+    if ((events & EPOLLOUT) !== 0 && this.#outbox !== undefined) this.#flush(this.#outbox)
+    if ((events & (READING | BROKEN)) === 0 || this.#closing) return
+    if ((events & ~(EPOLLIN | EPOLLOUT)) !== 0) this.#thorough = true
+    if (this.#ended) this.#rest(events)
+    else if (this.#paused) this.#missed()
     else this.#read()
+  }
+
+  onTurn(): void {
+    this.#queued = false
+    if (this.#unread && !this.#paused && !this.#ended && this.#open && this.#given === undefined) this.#read()
   }
 
   /** The descriptor goes now, as no event can name it any more. */
@@ -169,11 +187,21 @@ export class EpollLink implements Link, Pollable, Deferred, Holder {
   #read(): void {
     const { calls } = this.#context
     const length = calls.receive(this.#fd)
+    if (length === 0) return this.#readEnd()
+    this.#unread = length === -EINTR || (length !== -EAGAIN && (this.#thorough || calls.filled(length)))
     if (length > 0) {
       this.#bytesRead += length
       this.#handler?.onData(this, calls.received(length))
-    } else if (length === 0) this.#readEnd()
-    else if (length !== -EAGAIN && length !== -EINTR) this.#close(systemError(-length, 'read'))
+    } else if (length !== -EAGAIN && length !== -EINTR) return this.#close(systemError(-length, 'read'))
+    if (!this.#paused) this.#readOn()
+  }
+
+  /** Queues the link where there is something to read, else waits for it. */
+  #readOn(): void {
+    if (!this.#unread || this.#ended) return this.#ask()
+    if (this.#queued) return
+    this.#queued = true
+    this.#context.poller.queue(this)
   }
 
   #readEnd(): void {
@@ -183,21 +211,28 @@ export class EpollLink implements Link, Pollable, Deferred, Holder {
     this.#ask()
   }
 
-  /** Behind the peer's FIN there is nothing to read, and what is reported is a reset: reading would give the FIN again. */
-  #broken(): void {
+  /** Behind the peer's FIN there is nothing to read, but a reset may come: reading would give the FIN again. */
+  #rest(events: number): void {
+    if ((events & BROKEN) === 0) return
     this.#close(systemError(this.#context.calls.pendingError(this.#fd) || ECONNRESET, 'read'))
   }
 
-  /** Bytes, or the end of the connection, wait for a `resume`: what is always reported would be so without end. */
-  #rest(events: number): void {
-    if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.#leavePoller()
-    else this.#ask()
+  /** Bytes, or the end of the connection, wait for a `resume`; a second time would be one of many. */
+  #missed(): void {
+    if (this.#unread) this.#watch(this.#asked & ~READING)
+    this.#unread = true
   }
 
-  /** Has the poller report what is waited for, and nothing else. */
+  /** Has the poller report what is waited for. */
   #ask(): void {
     if (this.#closing || this.#given !== undefined) return
-    const wanted = (this.#paused || this.#ended ? 0 : EPOLLIN) | (this.#outbox === undefined ? 0 : EPOLLOUT)
+    const reading = this.#paused || this.#ended ? 0 : READING
+    this.#watch(
+      (this.#asked === ABSENT ? EPOLLET : this.#asked) | reading | (this.#outbox === undefined ? 0 : EPOLLOUT),
+    )
+  }
+
+  #watch(wanted: number): void {
     if (wanted === this.#asked) return
     const { poller } = this.#context
     if (this.#asked === ABSENT) poller.add(this.#fd, this, wanted)
@@ -232,11 +267,6 @@ export class EpollLink implements Link, Pollable, Deferred, Holder {
     return false
   }
 
-  #writeOn(): void {
-    if (this.#outbox === undefined) this.#ask()
-    else this.#flush(this.#outbox)
-  }
-
   #flush(outbox: Outbox): void {
     let failure = 0
     const done = outbox.flush((from, start, length) => {
@@ -247,7 +277,6 @@ export class EpollLink implements Link, Pollable, Deferred, Holder {
     if (failure !== 0) return this.#close(systemError(failure, 'write'))
     if (!done) return
     this.#outbox = undefined
-    this.#ask()
     if (this.#finished) this.#sendFin()
     else this.#handler?.onDrain(this)
   }

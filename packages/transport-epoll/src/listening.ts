@@ -62,7 +62,7 @@ export class Listening implements Binding, Pollable, Deferred {
     const { calls } = this.#context
     for (let count = 0; count < MOST_AT_ONCE && this.#closed === undefined; count++) {
       const fd = calls.accept(this.#fd)
-      if (fd >= 0) this.#acceptor.onLink(new EpollLink(fd, this.#context, calls.accepted()))
+      if (fd >= 0) this.#acceptor.onLink(new EpollLink(fd, this.#context, calls.accepted(), true))
       else if (!this.#goesOn(-fd)) return
     }
   }

@@ -7,8 +7,13 @@ import { type System, systemError } from './system.ts'
 
 /** Has a file descriptor in the poller. */
 export interface Pollable {
-  /** What epoll said: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP. */
+  /** What epoll said: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLERR, EPOLLHUP. */
   onReady(events: number): void
+}
+
+/** Knows by itself that there is something to read. */
+export interface Eager {
+  onTurn(): void
 }
 
 /** Has something to do once the events at hand are dealt with. */
@@ -40,7 +45,13 @@ export class Poller {
   readonly #change = block(16)
   readonly #changeWords: Uint32Array
   #deferred: Deferred[] = []
+  #eager: Eager[] = []
+  /** A batch is dealt with, or will be without an event. */
+  #awake = false
   #size = 0
+  /** The words of the events that are not dealt with yet. */
+  #next = 0
+  #end = 0
 
   constructor(system: System, layout: Layout, handle: LoopHandle, held: HeldWrites) {
     this.system = system
@@ -51,7 +62,7 @@ export class Poller {
     this.#changeWords = new Uint32Array(this.#change.bytes.buffer)
     this.#epoll = system.epollCreate(EPOLL_CLOEXEC)
     if (this.#epoll < 0) throw systemError(system.errno(), 'epoll_create1')
-    handle.watch(this.#epoll, system, () => this.#wake())
+    handle.watch(this.#epoll, system, () => this.wake())
   }
 
   add(fd: number, target: Pollable, events: number): void {
@@ -89,28 +100,67 @@ export class Poller {
     this.#deferred.push(task)
   }
 
+  /** Calls `onTurn` behind the events at hand, or in the next turn of the loop: nothing else would tell of what there is to read. */
+  queue(reader: Eager): void {
+    this.#eager.push(reader)
+    this.#wakeLater()
+  }
+
   settle(): void {
     const tasks = this.#deferred
     this.#deferred = []
     for (const task of tasks) task.onSettled()
   }
 
-  #wake(): void {
-    for (let batch = 0; batch < MOST_BATCHES; batch++) {
-      const count = this.system.epollWait(this.#epoll, this.#events.address, MOST_EVENTS, 0)
-      this.#held.begin()
-      try {
-        this.#dispatch(count)
-      } finally {
-        this.#held.end()
+  /** Deals with what is ready; what comes meanwhile is dealt with at once when it is likely to be much. */
+  wake(): void {
+    this.#awake = true
+    try {
+      for (let batch = 0; batch < MOST_BATCHES; batch++) {
+        if (this.#batch() < BUSY_EVENTS && this.#eager.length === 0) break
       }
-      if (count < BUSY_EVENTS) return
+    } finally {
+      this.#awake = false
+      // Also where one of them threw: nobody is told of the others' events again.
+      if (this.#eager.length > 0 || this.#next < this.#end) this.#wakeLater()
     }
   }
 
-  #dispatch(count: number): void {
+  #batch(): number {
+    const count = this.#next === this.#end ? this.#poll() : 0
+    this.#held.begin()
+    try {
+      this.#dispatch()
+      this.#takeTurns()
+    } finally {
+      this.#held.end()
+    }
+    return count
+  }
+
+  #poll(): number {
+    const count = this.system.epollWait(this.#epoll, this.#events.address, MOST_EVENTS, 0)
+    this.#next = 0
+    this.#end = Math.max(0, count) * this.#layout.eventWords
+    return count
+  }
+
+  /** One turn each: who wants another has it behind the next batch. */
+  #takeTurns(): void {
+    for (let left = this.#eager.length; left > 0; left--) this.#eager.shift()?.onTurn()
+  }
+
+  #wakeLater(): void {
+    if (this.#awake) return
+    this.#awake = true
+    setImmediate(wake, this)
+  }
+
+  #dispatch(): void {
     const { eventWords, fdWord } = this.#layout
-    for (let word = 0; word < count * eventWords; word += eventWords) {
+    while (this.#next < this.#end) {
+      const word = this.#next
+      this.#next += eventWords
       const events = this.#words[word] as number
       this.#targets[this.#words[word + fdWord] as number]?.onReady(events)
     }
@@ -123,6 +173,10 @@ export class Poller {
       throw systemError(this.system.errno(), 'epoll_ctl')
     }
   }
+}
+
+function wake(poller: Poller): void {
+  poller.wake()
 }
 
 function settle(poller: Poller): void {

@@ -7,9 +7,16 @@ export const ADDRESS_BYTES = 28
 const V4_BYTES = 16
 const MAPPED_PREFIX = Buffer.from('00000000000000000000ffff', 'hex')
 
+/** Where one connection leads the next one often leads, too. */
+let known: { readonly host: string; readonly family: number | undefined } = { host: '', family: undefined }
+
 /** The family of an IP literal; undefined: it is none. */
 export function familyOf(host: string): number | undefined {
-  const length = parseIp(host)?.length
+  if (host !== known.host) known = { host, family: familyOfLength(parseIp(host)?.length) }
+  return known.family
+}
+
+function familyOfLength(length: number | undefined): number | undefined {
   return length === undefined ? undefined : length === 4 ? AF_INET : AF_INET6
 }
 

@@ -34,6 +34,11 @@ export class SocketCalls {
     return length < 0 ? -this.system.errno() : length
   }
 
+  /** Whether a read of that length had no room for more. */
+  filled(length: number): boolean {
+    return length === READ_BYTES
+  }
+
   received(length: number): Buffer {
     return this.#read.bytes.subarray(0, length)
   }
