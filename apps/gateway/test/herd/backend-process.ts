@@ -4,11 +4,10 @@
  */
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { createServer as httpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { encodeMongo, MongoReader } from '@proxy/test-servers'
-import { createServer as mysqlServer } from 'mysql2'
+import { mysqlGreeting, mysqlOk, mysqlQuery } from './mysql-wire.ts'
 
 const directory = process.argv[2]!
 const ports = JSON.parse(readFileSync(join(directory, 'ports.json'), 'utf8')) as Record<string, number>
@@ -78,6 +77,31 @@ function mongodb(socket: Socket): void {
   })
 }
 
+/** Whoever has greeted, asks. */
+function mysql(socket: Socket): void {
+  let welcomed = false
+  socket.write(mysqlGreeting)
+  socket.on('data', (bytes) => {
+    if (!welcomed) {
+      welcomed = true
+      return void socket.write(mysqlOk(bytes[3]! + 1))
+    }
+    if (bytes[4] !== mysqlQuery) return void socket.end()
+    add(served, 'mysql')
+    socket.write(mysqlOk(1))
+  })
+}
+
+const httpAnswer = Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nkept')
+
+/** Requests have no bodies here, and come one at a time. */
+function http(socket: Socket): void {
+  socket.on('data', () => {
+    add(served, 'http')
+    socket.write(httpAnswer)
+  })
+}
+
 function tcp(socket: Socket): void {
   socket.on('data', () => {
     add(served, 'tcp')
@@ -91,37 +115,10 @@ const raw = (serve: (socket: Socket) => void): Server =>
     serve(socket)
   })
 
-function mysql(): Server {
-  const server = mysqlServer(() => {})
-  let id = 1
-  server.on('connection', (connection) => {
-    connection.on('error', () => {})
-    connection.serverHandshake({
-      protocolVersion: 10,
-      serverVersion: '8.0.40',
-      connectionId: id++,
-      statusFlags: 2,
-      characterSet: 45,
-      capabilityFlags: 0xff_f7_df,
-      authCallback: (_login: unknown, done: (error: null) => void) => done(null),
-    })
-    connection.on('query', () => {
-      add(served, 'mysql')
-      // It goes on counting from the handshake.
-      ;(connection as unknown as { sequenceId: number }).sequenceId = 1
-      connection.writeOk()
-    })
-  })
-  return (server as unknown as { _server: Server })._server
-}
-
 const servers: Record<string, Server> = {
-  http: httpServer((_request, response) => {
-    add(served, 'http')
-    response.end('kept')
-  }),
+  http: raw(http),
   postgres: raw(postgres),
-  mysql: mysql(),
+  mysql: raw(mysql),
   mongodb: raw(mongodb),
   smtp: raw(smtp),
   tcp: raw(tcp),
@@ -137,10 +134,10 @@ for (const [name, server] of Object.entries(servers)) {
 }
 
 async function listen(): Promise<void> {
-  for (const [name, server] of Object.entries(servers)) {
-    server.listen({ port: ports[name]!, host: '127.0.0.1', backlog: 4_096 })
-    await once(server, 'listening')
-  }
+  const listening = Object.entries(servers).map(([name, server]) =>
+    once(server.listen({ port: ports[name]!, host: '127.0.0.1', backlog: 4_096 }), 'listening'),
+  )
+  await Promise.all(listening)
   process.send?.({ readyAt: String(process.hrtime.bigint()) })
 }
 

@@ -40,7 +40,9 @@ function postgres(port: number, tenant: string): Omit<HerdClient, 'protocol'> {
 }
 
 function mysql(port: number, tenant: string): Omit<HerdClient, 'protocol'> {
-  const client = createConnection({ host: '127.0.0.1', port, user: 'demo', password: 'demo', database: tenant })
+  const login = { user: 'demo', password: 'demo', database: tenant }
+  // It counts until the login is answered: on a busy machine the default of 10 seconds is less than the herd takes to assemble.
+  const client = createConnection({ host: '127.0.0.1', port, ...login, connectTimeout: 60_000 })
   const { promise, resolve } = Promise.withResolvers<string>()
   client.on('error', (error) => resolve(told(error)))
   client.query('keep', (error) => resolve(error === null ? 'kept' : told(error)))

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,9 +10,7 @@ import { herdClient, type HerdClient } from './clients.ts'
 export interface FieldOptions {
   readonly workers?: number
   readonly coldStart?: Readonly<Record<string, unknown>>
-  /** The tenant never sleeps; its resolver is slow to answer instead. Default false. */
-  readonly late?: boolean
-  /** Default: unless late. */
+  /** Default true. */
   readonly cache?: boolean
 }
 
@@ -85,9 +84,19 @@ export class Field {
     for (const file of ['go', 'answer']) rmSync(join(this.directory, file), { force: true })
   }
 
-  /** Starts the backend, without a client. */
-  start(): Promise<unknown> {
-    return this.#desk('start')
+  /** Until {@link sleep}, the tenant runs, and its resolver is late with its answer. */
+  late(): Promise<unknown> {
+    return this.#desk('late')
+  }
+
+  /** Until {@link sleep}, the resolver does not wait for what it starts. */
+  hasty(): Promise<unknown> {
+    return this.#desk('hasty')
+  }
+
+  /** Collects the gateway's garbage. */
+  settle(): Promise<unknown> {
+    return this.#desk('settle')
   }
 
   /** The backend listens no more: the tenant sleeps again. */
@@ -132,6 +141,14 @@ export class Field {
     return workers.reduce((sum, { pid }) => sum + of(pid), 0)
   }
 
+  /** The gateway's processes have a processor to themselves, whatever runs now has another. */
+  async pin(): Promise<void> {
+    const { workers } = await statsOf(this.adminPort)
+    const { backend } = await this.#desk<{ backend: number }>('backend')
+    for (const { pid } of workers) bind(pid, 0)
+    for (const pid of [backend, process.pid]) bind(pid, 1)
+  }
+
   async stop(): Promise<void> {
     await this.gateway.stop()
   }
@@ -142,12 +159,11 @@ export class Field {
   }
 }
 
-export async function field({
-  workers = 1,
-  coldStart = {},
-  late = false,
-  cache = !late,
-}: FieldOptions = {}): Promise<Field> {
+function bind(pid: number, processor: number): void {
+  execFileSync('taskset', ['-a', '-c', '-p', `${processor}`, `${pid}`])
+}
+
+export async function field({ workers = 1, coldStart = {}, cache = true }: FieldOptions = {}): Promise<Field> {
   const named = async (names: readonly string[]): Promise<Record<string, number>> =>
     Object.fromEntries(await Promise.all(names.map(async (name) => [name, await findFreePort()] as const)))
   const listeners = await named(protocolNames)
@@ -157,7 +173,7 @@ export async function field({
   const directory = directoryOf({
     'ports.json': JSON.stringify(backends),
     'gateway.config.mjs': configModule(settings),
-    'resolver.mjs': resolverModule({ deskPort, late }),
+    'resolver.mjs': resolverModule({ deskPort }),
   })
   const gateway = await startGateway({ cwd: directory })
   return new Field(gateway, directory, listeners, adminPort, deskPort)
@@ -194,7 +210,7 @@ function configModule({
   return `import { observer } from ${JSON.stringify(module('observer.ts'))}\nexport default { ...${JSON.stringify(config)}, layers: [observer()] }\n`
 }
 
-const resolverModule = (options: { deskPort: number; late: boolean }): string => `
+const resolverModule = (options: { deskPort: number }): string => `
 import { herdResolver } from ${JSON.stringify(module('resolver.ts'))}
 const options = ${JSON.stringify({ ...options, scripts: import.meta.dirname })}
 export default herdResolver({ ...options, directory: import.meta.dirname })

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { type Resolution, type Resolver, ResolveError, type RouteRequest } from '@proxy/kernel'
 
 const flags = ['--conditions=@proxy/source', '--no-warnings']
@@ -18,22 +20,31 @@ interface Seen {
 /** Since it was last asked for. */
 export const observed: Seen = { wakes: [], routes: [], dials: [], readyAt: 0 }
 
+/** So that what is left of one round is not collected in the next. */
+function settle(): object {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  return {}
+}
+
 export interface HerdResolverOptions {
   /** Of the process that is started. */
   readonly scripts: string
   readonly directory: string
   /** Where the test asks. */
   readonly deskPort: number
-  /** Nothing sleeps: the answer is late instead, for everybody at once. */
-  readonly late: boolean
 }
 
 /** Knows one tenant, and has one process for it: from its second start on, all there is to a start is that it listens. */
-export function herdResolver({ scripts, directory, deskPort, late }: HerdResolverOptions): Resolver {
+export function herdResolver({ scripts, directory, deskPort }: HerdResolverOptions): Resolver {
   const ports = JSON.parse(readFileSync(join(directory, 'ports.json'), 'utf8')) as Record<string, number>
   let child: ChildProcess | undefined
   let ready = false
+  /** Nothing sleeps: the answer is late instead, for everybody at once. */
+  let late = false
   let answered: Promise<void> | undefined
+  /** `wake` settles before anybody listens: it is for the gateway to find out. */
+  let hasty = false
   let asked = 0
 
   // Where the resolver lives in several processes, the first one answers.
@@ -47,14 +58,26 @@ export function herdResolver({ scripts, directory, deskPort, late }: HerdResolve
 
   async function answer(path: string | undefined): Promise<unknown> {
     if (path === '/sleep') return sleep()
+    if (path === '/late') return awake()
+    if (path === '/hasty') return { hasty: (hasty = true) }
+    if (path === '/backend') return { backend: child?.pid }
+    if (path === '/settle') return settle()
     if (path === '/counts') return counts()
-    if (path === '/start') return start().then(() => ({}))
     const body = { ...observed }
     Object.assign(observed, { wakes: [], routes: [], dials: [] })
     return body
   }
 
+  /** From here on until it sleeps, the backend runs, and answers are late. */
+  async function awake(): Promise<object> {
+    await start()
+    late = true
+    return {}
+  }
+
   async function sleep(): Promise<object> {
+    late = false
+    hasty = false
     answered = undefined
     ready = false
     child?.send('sleep')
@@ -92,7 +115,12 @@ export function herdResolver({ scripts, directory, deskPort, late }: HerdResolve
       if (late) return (answered ??= released()).then(() => ({ id: 'herd', endpoint }))
       return { id: 'herd', endpoint, state: ready ? 'ready' : 'asleep' }
     },
-    ...(late ? {} : { wake: async (backend, signal) => start(signal).then(() => backend) }),
+    async wake(backend, signal) {
+      const started = start(signal)
+      if (hasty) started.catch(() => {})
+      else await started
+      return backend
+    },
     stats: () => ({ asked }),
     async close() {
       desk.close()

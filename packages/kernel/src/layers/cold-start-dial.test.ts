@@ -180,6 +180,26 @@ describe('a herd', () => {
     expect(bench.stats()).toMatchObject({ waiting: 0, wakes: [] })
   })
 
+  it('of a thousand goes through as fast as it is let in: no time passes, and nobody has a timer', async () => {
+    const bench = cold()
+    bench.wake.mockImplementation(async (sleeping) => sleeping)
+    let [dialling, most] = [0, 0]
+    bench.next.mockImplementation(async (asked) => {
+      most = Math.max(most, ++dialling)
+      await settle()
+      dialling--
+      return dialledTo(asked)
+    })
+    const herd = await released(bench, 1_000)
+    // The end of the herd, of the start's deadline, and of what it answers for others.
+    expect(bench.context.clock.timers).toBeLessThanOrEqual(3)
+    // As many turns as it takes 64 at a time, and one that they begin in.
+    for (let turns = 0; turns <= Math.ceil(1_000 / 64); turns++) await settle()
+    expect(bench.stats()).toMatchObject({ waiting: 0, wakes: [] })
+    await Promise.all(herd)
+    expect([most, bench.next.mock.calls.length]).toEqual([64, 1_000])
+  })
+
   it('loses nobody by those who leave the line', async () => {
     const bench = cold({ maxDials: 1 })
     const dials = held(bench)

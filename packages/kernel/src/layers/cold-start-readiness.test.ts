@@ -79,28 +79,45 @@ describe('readiness', () => {
     expect(late).toBeLessThanOrEqual(Math.max(10, Math.min(100, startMs / 100)) + 1)
   })
 
-  it.each([300, 2_000, 30_000])('is noticed within 10 ms where nobody listened for %i ms', async (startMs) => {
+  it.each([300, 2_000, 30_000])('is noticed within 5 ms where nobody listened for %i ms', async (startMs) => {
     const { context, route } = cold(async () => {
       if (context.clock.now() < startMs) throw new GatewayError('PROXY_DIAL_REFUSED')
     })
-    expect((await passUntil(context, route())) - startMs).toBeLessThanOrEqual(11)
+    expect((await passUntil(context, route())) - startMs).toBeLessThanOrEqual(6)
   })
 
-  it('of a whole fleet is asked for about a thousand times a second in all', async () => {
-    const probe = vi.fn<Probe>(async () => {
-      throw new GatewayError('PROXY_DIAL_REFUSED')
-    })
-    const { context, route } = cold(probe, { deadlineMs: 4_000 })
-    const starts = Array.from({ length: 90 }, (_, index) => route(`t${index}`).catch(() => {}))
-    for (let ms = 0; ms < 2_000; ms += 5) {
-      context.clock.advance(5)
-      await settle()
+  it('of a backend that answers is asked for half as often as where nobody listens', async () => {
+    const asked = async (error: ErrorCode): Promise<number> => {
+      const probe = after(Number.POSITIVE_INFINITY, new GatewayError(error))
+      const { context, route } = cold(probe, { deadlineMs: 600 })
+      await passUntil(context, route())
+      return probe.mock.calls.length
     }
-    // The pauses are shorter by up to a half, so that starts which began together do not stay together.
-    expect(probe.mock.calls.length).toBeLessThanOrEqual(2 * 2_000)
-    context.clock.advance(4_000)
-    await Promise.all(starts)
+    expect(await asked('PROXY_BACKEND_NOT_READY')).toBeLessThanOrEqual(600 / 5 + 1)
+    expect(await asked('PROXY_DIAL_REFUSED')).toBeGreaterThanOrEqual(600 / 5)
   })
+
+  it.each([
+    ['a whole fleet', (index: number) => [`t${index}`, {}]],
+    ['many protocols of one start', (index: number) => ['alpha', { protocol: `p${index}` }]],
+  ] satisfies [string, (index: number) => [string, Partial<RouteRequest>]][])(
+    'of %s is asked for about a thousand times a second in all',
+    async (_what, nth) => {
+      const probe = vi.fn<Probe>(async () => {
+        throw new GatewayError('PROXY_DIAL_REFUSED')
+      })
+      const { context, route } = cold(probe, { deadlineMs: 4_000 })
+      const starts = Array.from({ length: 90 }, (_, index) => route(...nth(index)).catch(() => {}))
+      for (let ms = 0; ms < 2_000; ms += 5) {
+        context.clock.advance(5)
+        await settle()
+      }
+      // The pauses are shorter by up to a half, so that starts which began together do not stay together.
+      expect(probe.mock.calls.length).toBeLessThanOrEqual(2 * 2_000)
+      context.clock.advance(4_000)
+      await Promise.all(starts)
+    },
+  )
 
   it('of a backend with several endpoints is that of any', async () => {
     const probe = vi.fn<Probe>(async ({ endpoint }) => {

@@ -22,8 +22,8 @@ interface Failure {
 }
 
 const failuresShown = 20
-/** A start is noticed within so long, as long as there are few. */
-const leastProbeMs = 10
+/** A start is noticed within so long, as long as few are waited for. */
+const leastProbeMs = 5
 const wakesShown = 200
 
 /** Every start that is under way, or whose outcome still answers for others. */
@@ -37,6 +37,8 @@ export class ColdStarts implements WakeOwner {
   readonly #pacers = new Map<string, Pacer>()
   readonly #timers = new Set<Disposer>()
   readonly #failed: Failure[] = []
+  /** By start and protocol. */
+  #asked = 0
   #woken = 0
   #failures = 0
   #closed = false
@@ -100,7 +102,11 @@ export class ColdStarts implements WakeOwner {
 
   /** Of a fleet that starts, about a thousand questions a second in all. */
   get probeEveryMs(): number {
-    return Math.max(leastProbeMs, this.#wakes.size)
+    return Math.max(leastProbeMs, this.#asked)
+  }
+
+  wakeAsks(change: 1 | -1): void {
+    this.#asked += change
   }
 
   wakeServes(wake: Wake, backend: Backend, waiting: number): void {

@@ -7,6 +7,8 @@ import { GatewayError } from '../errors.ts'
 export class Flight<T> {
   readonly #waiters = new Set<Waiter<T>>()
   readonly #abandoned: (() => void) | undefined
+  /** Where {@link resolveNext} is in the line: who begins anew passes by everybody that has left it. */
+  #line: SetIterator<Waiter<T>> | undefined = undefined
 
   /** `abandoned` is called when the last waiter leaves before the flight has settled. */
   constructor(abandoned?: () => void) {
@@ -35,12 +37,13 @@ export class Flight<T> {
 
   /** The same for the one alone who has waited longest; false when nobody waits. */
   resolveNext(value: T): boolean {
-    for (const waiter of this.#waiters) {
-      this.#waiters.delete(waiter)
-      waiter.resolve(value)
-      return true
-    }
-    return false
+    // Where nobody waits, the line is not looked at: it would be at its end for ever, whoever joins.
+    if (this.#waiters.size === 0) return false
+    const { value: waiter, done } = (this.#line ??= this.#waiters.values()).next()
+    if (done === true) return false
+    this.#waiters.delete(waiter)
+    waiter.resolve(value)
+    return true
   }
 
   reject(error: unknown): void {

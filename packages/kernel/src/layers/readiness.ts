@@ -2,6 +2,8 @@ import type { Backend, Disposer, LayerContext, ProbeTarget } from '../contracts.
 import { GatewayError } from '../errors.ts'
 
 const longestPauseMs = 100
+/** To answer that it does not serve yet costs a backend more than to refuse. */
+const leastAnswerMs = 10
 /** A probe that nobody answers gives way to the next: something may listen there in the backend's place. */
 const probeTimeoutMs = 10_000
 /** What was started and has refused for so long may be gone again. */
@@ -54,7 +56,7 @@ export class Readiness {
       const refused = this.lastError?.code === 'PROXY_DIAL_REFUSED'
       this.#watchRefusals(refused, clock.now())
       const { everyMs } = this.#pace
-      const delayMs = refused ? everyMs : Math.max(everyMs, (clock.now() - startedAt) / 100)
+      const delayMs = refused ? everyMs : Math.max(everyMs, leastAnswerMs, (clock.now() - startedAt) / 100)
       await this.#pause(Math.min(longestPauseMs, delayMs))
       if (this.#signal.aborted) throw GatewayError.from(this.#signal.reason)
     }

@@ -8,6 +8,8 @@ import { wakeFailed } from './wake-errors.ts'
 export interface WakeOwner {
   /** From one probe of a backend to the next, in milliseconds. */
   readonly probeEveryMs: number
+  /** The backend is asked for one protocol more, or less. */
+  wakeAsks(change: 1 | -1): void
   /** The backend serves one of the protocols that so many wait with, who are told next. */
   wakeServes(wake: Wake, backend: Backend, waiting: number): void
   /** The backend serves one protocol at least, or the start has failed. Once. */
@@ -74,6 +76,7 @@ export class Wake implements LaneOwner {
     const lane = new Lane(this.#context, target, this.#deadlineMs, this)
     this.#lanes.set(target.protocol, lane)
     this.#pending++
+    this.#owner.wakeAsks(1)
     if (this.#answer !== undefined) void lane.started(this.#answer, this.backend)
     return lane
   }
@@ -130,6 +133,7 @@ export class Wake implements LaneOwner {
 
   #laneSettled(): void {
     this.#pending--
+    this.#owner.wakeAsks(-1)
     if (this.#pending === 0) this.#owner.wakeSettled(this)
   }
 
