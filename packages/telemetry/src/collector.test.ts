@@ -48,6 +48,29 @@ describe('Collector', () => {
     })
   })
 
+  it('keeps apart what differs in one label, in whatever order it comes', () => {
+    const hooks = new Hooks()
+    const collector = new Collector(10)
+    collector.setup({ hooks })
+    const ends = [end('a'), { ...end('a'), reason: 'backend' }, { ...end('a'), outcome: 'failed' }] as const
+    const others = [{ ...end('a'), protocol: 'smtp' }, { ...end('a'), listener: 'other' }] as const
+    for (let i = 0; i < 3; i++) for (const event of [...ends, ...others]) hooks.emit('session:end', event)
+    const { samples } = collector.snapshot()
+    expect(samples.sessions?.map(({ labels, value }) => [...labels, value])).toEqual([
+      ['http', 'http', 'relayed', 'client', 3],
+      ['http', 'http', 'relayed', 'backend', 3],
+      ['http', 'http', 'failed', 'client', 3],
+      ['http', 'smtp', 'relayed', 'client', 3],
+      ['other', 'http', 'relayed', 'client', 3],
+    ])
+    expect(samples.sessionBytes?.map(({ labels, value }) => [...labels, value])).toEqual([
+      ['http', 'from_client', 60],
+      ['http', 'to_client', 84],
+      ['other', 'from_client', 15],
+      ['other', 'to_client', 21],
+    ])
+  })
+
   it('gives so many tenants a row of their own, and the others one together', () => {
     const hooks = new Hooks()
     const collector = new Collector(3)

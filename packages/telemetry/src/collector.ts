@@ -1,7 +1,8 @@
 import type { Disposer, HookMap, Hooks, Layer, LayerContext, RequestEndEvent } from '@proxy/kernel'
+import { FrequentTable } from './frequent-series.ts'
 import type { MetricKey } from './metrics.ts'
 import { RequestSeries, type RequestSample } from './request-series.ts'
-import { observeInto, type Sample, SampleStore, type Samples } from './samples.ts'
+import { observeInto, SampleStore, type Samples } from './samples.ts'
 import { SharedSetup } from './shared-setup.ts'
 import { type TenantStats, TenantTable } from './tenant-table.ts'
 
@@ -12,21 +13,12 @@ export interface CollectedStats {
 
 const none: readonly string[] = []
 
-/** What is counted for every request of one protocol on one listener, looked up once. */
-interface Frequent {
-  readonly protocol: string
-  readonly routes: Sample
-  readonly routeSeconds: Sample
-  readonly resolve: Sample
-  readonly firstByte: Sample
-}
-
 /** Counts what the hooks say: a layer that only observes. It outlives reloads, so its counters never go back. */
 export class Collector implements Layer {
   readonly name = 'stats'
   readonly #store = new SampleStore()
   readonly #requests = new RequestSeries()
-  readonly #frequent = new Map<string, Frequent>()
+  readonly #frequent = new FrequentTable(this.#store)
   readonly #tenants: TenantTable
   readonly #shared = new SharedSetup()
 
@@ -58,7 +50,7 @@ export class Collector implements Layer {
   #observe(hooks: Hooks): Disposer[] {
     return [
       hooks.on('session:end', (event) => this.#sessionEnd(event)),
-      hooks.on('relay:start', (event) => this.#store.observe('setupSeconds', [event.listener], event.setupMs)),
+      hooks.on('relay:start', (event) => this.#relayStart(event)),
       hooks.on('route:end', (event) => this.#routeEnd(event)),
       hooks.on('request:end', (event) => this.#requestEnd(event)),
       hooks.on('wake:start', () => this.#store.add('wakesInFlight', none)),
@@ -73,21 +65,27 @@ export class Collector implements Layer {
     ]
   }
 
+  #relayStart({ listener, protocol, setupMs }: HookMap['relay:start']): void {
+    observeInto(this.#frequent.of(listener, protocol).setupSeconds, setupMs)
+  }
+
   #sessionEnd(event: HookMap['session:end']): void {
-    const { listener, protocol, error, timing } = event
-    this.#store.add('sessions', [listener, protocol, event.outcome, event.reason])
-    this.#store.add('sessionBytes', [listener, 'from_client'], event.bytesFromClient)
-    this.#store.add('sessionBytes', [listener, 'to_client'], event.bytesToClient)
-    this.#store.observe('sessionSeconds', [listener], event.durationMs)
-    if (event.key !== undefined) this.#part(listener, protocol, 'client', timing.clientMs)
-    if (timing.firstByteMs !== undefined) this.#part(listener, protocol, 'first_byte', timing.firstByteMs)
+    const { listener, key, bytesFromClient, bytesToClient, error, timing } = event
+    const series = this.#frequent.of(listener, event.protocol)
+    series.sessions(event.outcome, event.reason).value++
+    series.fromClient.value += bytesFromClient
+    series.toClient.value += bytesToClient
+    observeInto(series.sessionSeconds, event.durationMs)
+    if (timing.firstByteMs !== undefined) observeInto(series.firstByte, timing.firstByteMs)
     if (error !== undefined) this.#store.add('sessionErrors', [listener, error.code, error.origin])
-    if (event.key !== undefined) this.#tenants.session(event.key, event.bytesFromClient, event.bytesToClient)
+    if (key === undefined) return
+    observeInto(series.client, timing.clientMs)
+    this.#tenants.session(key, bytesFromClient, bytesToClient)
   }
 
   #routeEnd(event: HookMap['route:end']): void {
     const { listener, protocol, durationMs, wakeMs } = event
-    if (event.error === undefined && wakeMs === 0) return this.#routedAtOnce(event)
+    if (event.error === undefined && wakeMs === 0) return this.#routedUnwoken(event)
     this.#store.add('routes', [listener, event.error?.code ?? 'ok'])
     this.#store.observe('routeSeconds', [listener], durationMs)
     this.#part(listener, protocol, 'resolve', Math.max(0, durationMs - wakeMs))
@@ -95,33 +93,19 @@ export class Collector implements Layer {
     if (event.error === undefined) this.#tenants.route(event.key)
   }
 
-  #routedAtOnce({ listener, protocol, durationMs, key }: HookMap['route:end']): void {
-    const { routes, routeSeconds, resolve } = this.#frequentOf(listener, protocol)
-    routes.value++
-    observeInto(routeSeconds, durationMs)
-    observeInto(resolve, durationMs)
+  #routedUnwoken({ listener, protocol, durationMs, key }: HookMap['route:end']): void {
+    const series = this.#frequent.of(listener, protocol)
+    series.routes.value++
+    observeInto(series.routeSeconds, durationMs)
+    observeInto(series.resolve, durationMs)
     this.#tenants.route(key)
-  }
-
-  #frequentOf(listener: string, protocol: string): Frequent {
-    const known = this.#frequent.get(listener)
-    if (known?.protocol === protocol) return known
-    const frequent = {
-      protocol,
-      routes: this.#store.series('routes', [listener, 'ok']),
-      routeSeconds: this.#store.series('routeSeconds', [listener]),
-      resolve: this.#store.series('sessionPartSeconds', [listener, protocol, 'resolve']),
-      firstByte: this.#store.series('sessionPartSeconds', [listener, protocol, 'first_byte']),
-    }
-    this.#frequent.set(listener, frequent)
-    return frequent
   }
 
   #requestEnd(event: RequestEndEvent): void {
     const { firstByteMs, upstreamMs } = event.timing
     this.#requests.observe(event)
     if (firstByteMs === undefined || upstreamMs === undefined) return
-    observeInto(this.#frequentOf(event.listener, event.protocol).firstByte, Math.max(0, firstByteMs - upstreamMs))
+    observeInto(this.#frequent.of(event.listener, event.protocol).firstByte, Math.max(0, firstByteMs - upstreamMs))
   }
 
   #wakeEnd(event: HookMap['wake:end']): void {
@@ -130,12 +114,13 @@ export class Collector implements Layer {
     this.#store.observe('wakeSeconds', none, event.durationMs)
   }
 
-  #dialEnd(event: HookMap['dial:end']): void {
-    const { listener, protocol, durationMs } = event
-    this.#store.add('dials', [listener, event.error?.code ?? 'ok'])
-    this.#store.observe('dialSeconds', [listener], durationMs)
+  #dialEnd({ session, listener, protocol, durationMs, error }: HookMap['dial:end']): void {
+    const series = this.#frequent.of(listener, protocol)
+    if (error === undefined) series.dials.value++
+    else this.#store.add('dials', [listener, error.code])
+    observeInto(series.dialSeconds, durationMs)
     // Without a session it is a probe or a cancel: no client has waited for it.
-    if (event.session !== undefined) this.#part(listener, protocol, 'dial', durationMs)
+    if (session !== undefined) observeInto(series.dial, durationMs)
   }
 
   #endpointHealth({ healthy, by }: HookMap['endpoint:health']): void {

@@ -2,6 +2,7 @@ import { Hooks, type RequestEndEvent } from '@proxy/kernel'
 import { describe, expect, it } from 'vitest'
 import { Collector } from './collector.ts'
 import { prometheusText } from './prometheus.ts'
+import { RequestSeries, sumOf } from './request-series.ts'
 
 const request = (over: Partial<RequestEndEvent> = {}): RequestEndEvent => ({
   session: 's',
@@ -49,6 +50,21 @@ describe('requests', () => {
       'GET 200',
       'POST 503',
       '_OTHER 200',
+    ])
+  })
+
+  it('are kept apart by each label, in whatever order they come', () => {
+    const apart = new RequestSeries()
+    const alike = [{}, { status: 404 }, { method: 'PUT' }, { version: '2' }, { listener: 'b' }, { status: 2_000 }] as const
+    for (let i = 0; i < 3; i++) for (const over of alike) apart.observe(request(over))
+    const counted = apart.list().map((one) => [one.listener, one.method, one.status, one.version, sumOf(one.counts)])
+    expect(counted).toEqual([
+      ['http', 'GET', 200, '1.1', 3],
+      ['http', 'GET', 404, '1.1', 3],
+      ['http', 'GET', 200, '2', 3],
+      ['http', 'GET', 0, '1.1', 3],
+      ['http', 'PUT', 200, '1.1', 3],
+      ['b', 'GET', 200, '1.1', 3],
     ])
   })
 })
