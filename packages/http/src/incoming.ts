@@ -1,11 +1,12 @@
-import { GatewayError, type RequestTrace } from '@proxy/kernel'
+import { GatewayError } from '@proxy/kernel'
 import { BodyFraming } from './body.ts'
 import type { Forwarder } from './forwarder.ts'
 import { requestHead } from './headers.ts'
 import { keyOf } from './host.ts'
 import type { MessageHead } from './message.ts'
 import { malformed } from './refusals.ts'
-import { fieldOf, hostField, isIdempotent, methodOf, pathOf, readTarget } from './request-line.ts'
+import type { RequestReport } from './request-report.ts'
+import { fieldOf, hostField, isIdempotent, methodOf, pathField, readTarget, withoutQuery } from './request-line.ts'
 import { isUpgrade } from './upgrade.ts'
 
 /** What the client of an HTTP/1.1 connection asks for: its head as it is passed on, and how far its body is. */
@@ -26,9 +27,12 @@ export class Incoming {
   key = ''
   /** The Host as it was sent last, which {@link key} was read from. */
   #host: string | undefined = undefined
+  /** The path that was asked for last, by a request that is observed. */
+  #path = ''
 
+  /** Without its query; '' while there is no head for the backend. */
   get path(): string {
-    return pathOf(this.text)
+    return this.text === '' ? '' : this.#path
   }
 
   /** The Accept field; '' without one. */
@@ -61,12 +65,13 @@ export class Incoming {
     head: MessageHead,
     bytes: Buffer,
     forwarder: Forwarder,
-    trace: RequestTrace | undefined,
+    { observed, trace }: RequestReport,
   ): GatewayError | undefined {
     const target = readTarget(head, bytes, this.method)
     if (typeof target === 'string') return this.#problem(target)
     const host = target.absolute?.authority ?? hostField(head, bytes, this.#host)
     if (host !== this.#host && !this.#takeHost(host)) return malformed('Host')
+    if (observed) this.#path = target.absolute ? withoutQuery(target.absolute.path) : pathField(head, bytes, this.#path)
     this.text = requestHead(head, bytes, host, forwarder, target.absolute, this.upgrades, trace)
     return undefined
   }

@@ -33,12 +33,18 @@ export function fieldOf(text: string, name: string): string {
   return match?.[1] ?? ''
 }
 
-/** The path in the text of a head, without its query. */
-export function pathOf(text: string): string {
-  const start = text.indexOf(' ') + 1
-  const target = text.slice(start, text.indexOf(' ', start))
+export function withoutQuery(target: string): string {
   const query = target.indexOf('?')
   return query < 0 ? target : target.slice(0, query)
+}
+
+/** The path of a target that is no URL; `known` itself when that is what it says. */
+export function pathField(head: MessageHead, bytes: Buffer, known: string): string {
+  const { targetStart, targetEnd } = head
+  const end = targetStart + known.length
+  const ends = end === targetEnd || (end < targetEnd && bytes[end] === 0x3f)
+  if (ends && sameText(bytes, targetStart, end, known)) return known
+  return withoutQuery(latin1(bytes, targetStart, targetEnd))
 }
 
 /** Without a new string for what nearly every request is. */

@@ -54,7 +54,7 @@ export class Http1Request extends Http1Answering implements Seeker {
     this.response.reset()
     report.begin(server.observed, end - head.start)
     report.trace = followHttp1(server.settings, session, head, bytes)
-    const problem = incoming.address(head, bytes, forwarder, report.trace)
+    const problem = incoming.address(head, bytes, forwarder, report)
     if (problem !== undefined) return this.#early(problem, bytes, end, incoming.method === 'CONNECT' ? 405 : 400)
     this.#state = ROUTING
     const found = this.#routing.start(head, bytes)

@@ -127,4 +127,22 @@ describe('request:end', () => {
     expect(seen[1]!.timing).toEqual({ routedMs: undefined, upstreamMs: undefined, firstByteMs: undefined })
     expect(seen[2]).toMatchObject({ status: 400, path: '' })
   })
+
+  it('names the path of each request of a connection, without its query', async () => {
+    const backend = await rawBackend((socket) => answering(socket, ok('hello')))
+    const { port, gateway: running } = await gateway(backend)
+    const paths: string[] = []
+    running.hooks.on('request:end', ({ path }) => paths.push(path))
+    const targets = ['/a?secret', '/a', '/ab', '/a/b?x?y', '/a/b', '/?', '/', 'http://a/c?d', '/c', '/a']
+    const client = new RawClient(port)
+    for (const target of targets) {
+      client.send(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`)
+      await client.receives('hello')
+    }
+    client.send('OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n')
+    await client.receives('hello')
+    client.send('GET /lost HTTP/1.1\r\nHost: a b\r\n\r\n')
+    await until(() => paths.length === targets.length + 2)
+    expect(paths).toEqual(['/a', '/a', '/ab', '/a/b', '/a/b', '/', '/', '/c', '/c', '/a', '*', ''])
+  })
 })
