@@ -221,7 +221,7 @@ export class Hooks {
   emit<N extends HookName>(name: N, event: HookMap[N]): void {
     const listeners = this.#listeners.get(name)
     if (listeners === undefined) return
-    for (const listener of listeners) this.#call(name, listener as HookListener<N>, event)
+    for (let i = 0; i < listeners.length; i++) this.#call(name, listeners[i] as HookListener<N>, event)
   }
 
   #call<N extends HookName>(name: N, listener: HookListener<N>, event: HookMap[N]): void {

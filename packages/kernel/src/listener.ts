@@ -137,12 +137,14 @@ export class GatewayListener implements Acceptor, SessionHost {
     const { ending, client, listener, protocol, key } = session
     if (ending === undefined || !hooks.has('session:end')) return
     hooks.emit('session:end', {
-      ...ending,
       session: session.id,
       listener,
       protocol,
       client: client.peer,
       key,
+      outcome: ending.outcome,
+      reason: ending.reason,
+      error: ending.error,
       tls: client.tls,
       bytesFromClient: client.link.bytesRead,
       bytesToClient: client.link.bytesWritten,
