@@ -53,7 +53,10 @@ describe('Collector', () => {
     const collector = new Collector(10)
     collector.setup({ hooks })
     const ends = [end('a'), { ...end('a'), reason: 'backend' }, { ...end('a'), outcome: 'failed' }] as const
-    const others = [{ ...end('a'), protocol: 'smtp' }, { ...end('a'), listener: 'other' }] as const
+    const others = [
+      { ...end('a'), protocol: 'smtp' },
+      { ...end('a'), listener: 'other' },
+    ] as const
     for (let i = 0; i < 3; i++) for (const event of [...ends, ...others]) hooks.emit('session:end', event)
     const { samples } = collector.snapshot()
     expect(samples.sessions?.map(({ labels, value }) => [...labels, value])).toEqual([
