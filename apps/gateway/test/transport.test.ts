@@ -5,27 +5,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { findFreePort, launch, type Launched, run } from '@proxy/test-servers'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { ask, file, get, listener } from './direct-response.ts'
 import { commandOf, directoryOf, startGateway, type Stats, statsOf } from './gateway-process.ts'
-
-/** A listener that answers by its own name. */
-const listener = (name: string, port: number) => ({
-  name,
-  address: `127.0.0.1:${port}`,
-  protocol: 'http',
-  options: { directResponse: { body: name } },
-})
-
-const file = (config: object): string => JSON.stringify({ resolver: { fixed: '127.0.0.1:1' }, ...config })
-
-/** A connection of its own for a request. */
-async function ask(port: number): Promise<{ answer: Promise<string> }> {
-  const socket = connect(port, '127.0.0.1')
-  await once(socket, 'connect')
-  socket.write('GET / HTTP/1.1\r\nhost: example.test\r\nconnection: close\r\n\r\n')
-  return { answer: text(socket).then((answer) => answer.split('\r\n\r\n')[1] ?? '') }
-}
-
-const get = async (port: number): Promise<string> => (await ask(port)).answer
 
 const portOf = ({ listeners }: Stats, name: string): number =>
   listeners.find((one) => one.name === name)?.address.port ?? 0
@@ -102,7 +83,7 @@ describe.skipIf(process.platform !== 'linux')('two workers on epoll', () => {
     expect((await stats()).transport).toBe('epoll')
   })
 
-  it('has one socket for a port that the system chooses, also when workers were started again', async () => {
+  it('has one port for all workers where the system chooses it, also when they were started again', async () => {
     const before = await stats()
     const ports = [portOf(before, 'first'), portOf(before, 'second')] as const
     expect(new Set([...ports, 0]).size).toBe(3)

@@ -602,7 +602,10 @@ export interface ListenOptions {
   /** 0 = pick a free one. */
   readonly port: number
   readonly backlog?: number | undefined
-  /** Share the port with other processes (SO_REUSEPORT). Ignored where the platform has none. */
+  /**
+   * Share the port with other sockets of this user (SO_REUSEPORT). Ignored where the platform has none. With `fd` from the moment at
+   * which it listens: so that one which was bound without is refused where somebody listens already.
+   */
   readonly reusePort?: boolean | undefined
   /**
    * Descriptor of a bound socket to listen on, instead of one that is bound to `host` and `port`. It stays the caller's, who closes

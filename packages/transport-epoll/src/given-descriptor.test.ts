@@ -12,8 +12,11 @@ interface Handle {
 }
 
 const { _createServerHandle: bindSocket } = net as unknown as {
-  _createServerHandle(host: string, port: number, family: 4 | 6): Handle
+  _createServerHandle(host: string, port: number, family: 4 | 6, fd?: undefined, flags?: number): Handle
 }
+
+/** libuv's UV_TCP_REUSEPORT. */
+const REUSEPORT = 2
 
 const sockets: Socket[] = []
 
@@ -60,6 +63,22 @@ test('a binding takes connections from a descriptor, which stays open behind it'
   await second.close()
   for (const link of links) link.destroy()
   handle.close()
+})
+
+test('with reusePort a descriptor is refused where another one listens, and lets others join once it listens', async () => {
+  const acceptor = { onLink: () => undefined, onError: () => undefined }
+  const { handle, port } = bound()
+  const rival = bindSocket('127.0.0.1', port, 4)
+  const transport = strictTransport()
+  const listen = ({ fd }: Handle) => transport.listen({ host: '127.0.0.1', port: 0, fd, reusePort: true }, acceptor)
+
+  const binding = await listen(handle)
+  await expect(listen(rival)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  const joins = bindSocket('127.0.0.1', port, 4, undefined, REUSEPORT)
+  const second = await listen(joins)
+  expect(second.address).toEqual({ host: '127.0.0.1', port })
+  await Promise.all([binding.close(), second.close()])
+  for (const socket of [handle, rival, joins]) socket.close()
 })
 
 test('what cannot be listened on is an error that names the address', async () => {

@@ -101,10 +101,13 @@ function bound({ host, port, backlog = DEFAULT_BACKLOG, reusePort }: ListenOptio
   throw error
 }
 
-function given(fd: number, { host, port, backlog = DEFAULT_BACKLOG }: ListenOptions, { calls }: LinkContext): number {
+function given(fd: number, options: ListenOptions, { calls }: LinkContext): number {
+  const { host, port, backlog = DEFAULT_BACKLOG, reusePort } = options
   prepareSocket(calls, fd)
-  if (calls.system.listen(fd, backlog) === 0) return fd
-  throw listenError(calls.system.errno(), host, port)
+  if (calls.system.listen(fd, backlog) !== 0) throw listenError(calls.system.errno(), host, port)
+  // Not before: what was bound without it is refused where another one listens, and then nobody else can have the address.
+  if (reusePort === true) calls.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1)
+  return fd
 }
 
 /** With the address, as Node's errors have it. */

@@ -95,7 +95,7 @@ export interface ListenerConfig {
   readonly backlog?: number | undefined
   /** The SSRF guard does not apply to what this listener dials. Default false. */
   readonly skipValidation?: boolean | undefined
-  /** Bind with SO_REUSEPORT, so that another instance may share the address (a rolling upgrade). Default false. */
+  /** Another instance may share the address: both bind with SO_REUSEPORT (a rolling upgrade). Workers need it not. Default false. */
   readonly reusePort?: boolean | undefined
 }
 

@@ -46,8 +46,8 @@ const openTimeoutMs = 60_000
 const drainGraceMs = 5_000
 
 /**
- * One process per worker, on shared listen sockets that the primary holds: a connection in their queue is accepted by
- * another worker when one dies, and it costs nothing to start that one again.
+ * One process per worker, on listening sockets that the primary holds: a connection in the queue of a worker that dies is accepted
+ * by another one, and it costs nothing to start that one again.
  */
 export class ClusterFleet implements Fleet {
   readonly retired: WorkerSnapshot[] = []

@@ -31,14 +31,18 @@ export interface SocketRequest {
   /** IP literal. */
   readonly host: string
   readonly port: number
+  /** Other instances may listen there too. */
+  readonly reusePort: boolean
 }
 
-/** A worker listens no longer on what it asked for by that number. */
-export type SocketRelease = Pick<SocketRequest, 'pid' | 'id'>
+/** A worker listens on what it asked for by that number, or does so no longer. */
+export type SocketUse = Pick<SocketRequest, 'pid' | 'id'>
 
-/** Beside it goes the socket of the request that it names. */
+/** Beside it goes a socket for the request that it names. */
 export interface SocketMessage {
   readonly socket: number
+  /** Number of the loan: nobody listens on that socket, which is to be listened on besides the request's own until it is recalled. */
+  readonly loan?: number | undefined
 }
 
 /** `code`: of the system's error; undefined: the socket is on its way. */
@@ -61,5 +65,7 @@ export const topics = {
   drain: 'worker:drain',
   stopped: 'worker:stopped',
   socket: 'worker:socket',
+  listening: 'worker:listening',
+  recall: 'worker:recall',
   release: 'worker:release',
 } as const

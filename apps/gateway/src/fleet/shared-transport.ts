@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import type { Acceptor, Binding, ConnectOptions, Link, ListenOptions, Transport } from '@proxy/kernel'
 import type { BorrowedSockets } from './borrowed-sockets.ts'
 
-/** A worker's transport: it listens on sockets that all workers share. The inner one must be able to listen on a descriptor. */
+/** A worker's transport: it listens on sockets of the primary process. The inner one must be able to listen on a descriptor. */
 export class SharedTransport implements Transport {
   readonly name: string
   readonly #inner: Transport
@@ -18,8 +18,6 @@ export class SharedTransport implements Transport {
 
   /** One after the other: the primary process tells sockets of port 0 apart by the order in which they are asked for. */
   listen(options: ListenOptions, acceptor: Acceptor): Promise<Binding> {
-    // Then each process has a socket of its own.
-    if (options.reusePort === true) return this.#inner.listen(options, acceptor)
     const listening = this.#before.then(() => this.#listen(options, acceptor))
     this.#before = listening.catch(() => undefined)
     return listening
@@ -35,9 +33,13 @@ export class SharedTransport implements Transport {
 
   async #listen(options: ListenOptions, acceptor: Acceptor): Promise<Binding> {
     const host = isIP(options.host) === 0 ? (await lookup(options.host)).address : options.host
-    const socket = await this.#sockets.borrow(host, options.port)
+    const { port, reusePort = false } = options
+    const socket = await this.#sockets.borrow({ host, port, reusePort })
+    const listen = (fd: number): Promise<Binding> =>
+      this.#inner.listen({ ...options, host, fd, reusePort: true }, acceptor)
     try {
-      const binding = await this.#inner.listen({ ...options, host, fd: socket.fd }, acceptor)
+      const binding = await listen(socket.fd)
+      await socket.listening(listen)
       const close = async (): Promise<void> => {
         await binding.close()
         await socket.release()
