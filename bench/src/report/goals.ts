@@ -46,13 +46,13 @@ const http = (id: string, what: string): Goal[] => [
   ratio(`${what}, against the best npm peer`, ratioTo('http', id, npmPeers), 'http.md', 3),
 ]
 
-const added = (what: string, suite: string, id: string): Goal => ({
+const added = (what: string, suite: string, id: string, page: string): Goal => ({
   what: `added to the median, one client: ${what}`,
   unit: 'us',
   better: 'less',
   epoll: 150,
   node: 150,
-  page: 'sessions.md',
+  page,
   figure: addedP50(suite, id),
 })
 
@@ -68,7 +68,7 @@ export const goalsFor = (report: Report): Goal[] => [
   tcp('64 B, 50 connections', 'rr-64', 'epoll.md', 1.1, 0.75),
   tcp('1 KiB, 50 connections', 'rr-1k', 'epoll.md', 1.1, 0.75),
   tcp('bulk, 8 connections', 'bulk', 'epoll.md', 1.7, 1),
-  tcp('new connections', 'rate', 'sessions.md', 1, 0.6),
+  tcp('new connections', 'rate', 'epoll.md', 1, 0.6),
   {
     what: 'user memory for each idle proxied connection',
     unit: 'KiB',
@@ -80,9 +80,9 @@ export const goalsFor = (report: Report): Goal[] => [
   },
   ...Object.entries(httpRequests).flatMap(([id, what]) => http(id, what)),
   ...http2(report),
-  ratio('pgbench -S, against HAProxy', ratioTo('pgbench', 'select', ['haproxy']), 'sessions.md', 1),
-  ratio('pgbench -S, against pgbouncer', ratioTo('pgbench', 'select', ['pgbouncer']), 'sessions.md', 1),
-  added('a new TCP connection', 'tcp', 'connect'),
-  added('GET 13 B', 'http', 'latency'),
-  added('a prepared SELECT', 'pgbench', 'latency'),
+  ratio('pgbench -S, against HAProxy', ratioTo('pgbench', 'select', ['haproxy']), 'databases.md', 1),
+  ratio('pgbench -S, against pgbouncer', ratioTo('pgbench', 'select', ['pgbouncer']), 'databases.md', 1),
+  added('a new TCP connection', 'tcp', 'connect', 'epoll.md'),
+  added('GET 13 B', 'http', 'latency', 'http.md'),
+  added('a prepared SELECT', 'pgbench', 'latency', 'databases.md'),
 ]

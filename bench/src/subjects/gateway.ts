@@ -33,20 +33,21 @@ const on = (transport: 'node' | 'epoll', name: string, protocol: Name): Subject 
 /** Our gateway, one process. */
 export const gateway = (protocol: Name): Subject => on('node', 'gateway', protocol)
 
-const watching = (name: string, protocol: Name, lines: 'sessions' | 'requests'): Subject => ({
+const watching = (on: 'node' | 'epoll', name: string, protocol: Name, lines: 'sessions' | 'requests'): Subject => ({
   name,
   version: async () => ([...packages, 'telemetry'].every(isBuilt) ? packageVersion('@proxy/kernel') : undefined),
   start: async (bench, backend) => {
     const log = join(bench.directory, `access-${name}-${protocol}.log`)
-    return startRunner(bench, 'gateway.ts', backend, [protocol, 'node', await otlpSink(bench), log, lines])
+    return startRunner(bench, 'gateway.ts', backend, [protocol, on, await otlpSink(bench), log, lines])
   },
 })
 
 /** The same with everything on: metrics, 1 % of the traces, a line for each session. */
-export const gatewayWatched = (protocol: Name): Subject => watching('gateway-watched', protocol, 'sessions')
+export const gatewayWatched = (protocol: Name): Subject =>
+  watching('epoll', 'gateway-epoll-watched', protocol, 'sessions')
 
 /** And a line for each HTTP request, which is off unless it is asked for. */
-export const gatewayLines = (protocol: Name): Subject => watching('gateway-lines', protocol, 'requests')
+export const gatewayLines = (protocol: Name): Subject => watching('epoll', 'gateway-epoll-lines', protocol, 'requests')
 
 /** Takes what is sent, on the core of the load. */
 const otlpSink = async (bench: Bench): Promise<string> => {

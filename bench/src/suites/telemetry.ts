@@ -1,15 +1,19 @@
-import { gateway, gatewayLines, gatewayWatched } from '../subjects/gateway.ts'
+import { gatewayEpoll, gatewayLines, gatewayWatched } from '../subjects/gateway.ts'
 import type { Suite } from '../suite.ts'
 import { httpSuite } from './http.ts'
 import { pgbenchSuite } from './pgbench.ts'
 import { tcpSuite } from './tcp.ts'
 
-/** The gateway with everything on against itself with nothing on: the ratio is what is left. */
+/** The gateway on epoll, with everything on against itself with nothing on: the ratio is what is left. */
 const against = (suite: Suite, protocol: 'http' | 'tcp' | 'postgres', workloads: readonly string[]): Suite => ({
   ...suite,
   name: `telemetry-${suite.name}`,
-  reference: 'gateway',
-  subjects: [gateway(protocol), gatewayWatched(protocol), ...(protocol === 'http' ? [gatewayLines(protocol)] : [])],
+  reference: 'gateway-epoll',
+  subjects: [
+    gatewayEpoll(protocol),
+    gatewayWatched(protocol),
+    ...(protocol === 'http' ? [gatewayLines(protocol)] : []),
+  ],
   workloads: suite.workloads.filter(({ id }) => workloads.includes(id)),
   // The difference is small: many rounds, once everything is compiled.
   plan: { ...suite.plan, rounds: 9, firstWarmup: 3 },
